@@ -1,0 +1,65 @@
+package wire
+
+// ResponseFlags is the set of Envoy's response flags of one entry: bit n-1 is field n of the ResponseFlags message.
+type ResponseFlags uint32
+
+// DownstreamTermination is set when the caller went away.
+const DownstreamTermination ResponseFlags = 1 << 14
+
+// The names are those of Envoy's documentation of %RESPONSE_FLAGS%, by field number.
+var flagNames = [...]string{"LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "UAEX", "RLSE", "DC", "URX",
+	"SI", "IH", "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM", "DF", "DR"}
+
+// unauthorized_details is a message; all others are booleans.
+const unauthorized = 13
+
+func (f *ResponseFlags) walk(b []byte) bool {
+	r := Read(b)
+	for r.Next() {
+		switch n := r.Key >> 3; {
+		case r.Key == unauthorized<<3|Bytes:
+			// message Unauthorized { Reason reason = 1; }: the pieces of a repeated one merge.
+			if !Sub(r.Bytes, func(s *Reader) {
+				if s.Key == 1<<3|Varint {
+					f.put(unauthorized, s.Int != 0)
+				}
+			}) {
+				return false
+			}
+		case r.Key&7 == Varint && n <= uint32(len(flagNames)) && n != unauthorized:
+			f.put(n, r.Int != 0)
+		}
+	}
+	return !r.broken
+}
+
+func (f *ResponseFlags) put(field uint32, set bool) {
+	if *f &^= 1 << (field - 1); set {
+		*f |= 1 << (field - 1)
+	}
+}
+
+// AppendNames appends the names of the flags, joined by commas, as Envoy's %RESPONSE_FLAGS% does.
+func (f ResponseFlags) AppendNames(dst []byte) []byte {
+	first := true
+	for i, name := range flagNames {
+		if f&(1<<i) == 0 {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		dst, first = append(dst, name...), false
+	}
+	return dst
+}
+
+// First gives the name of the first flag, "" when there is none.
+func (f ResponseFlags) First() string {
+	for i, name := range flagNames {
+		if f&(1<<i) != 0 {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,230 @@
+package wire
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	alsv3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// The oracle is the official runtime with the official descriptors, changed in two ways: each message has the fields that
+// the views read and no other, since the runtime looks into submessages that the views skip, and UTF-8 is not checked.
+var viewed = map[protoreflect.FullName][]protoreflect.Name{
+	"envoy.data.accesslog.v3.HTTPAccessLogEntry": {"common_properties", "protocol_version", "request", "response"},
+	"envoy.data.accesslog.v3.TCPAccessLogEntry":  {"common_properties", "connection_properties"},
+	"envoy.data.accesslog.v3.AccessLogCommon": {"downstream_remote_address", "downstream_local_address", "tls_properties", "start_time",
+		"time_to_last_rx_byte", "time_to_first_upstream_tx_byte", "time_to_last_upstream_tx_byte", "time_to_first_upstream_rx_byte",
+		"time_to_last_upstream_rx_byte", "time_to_first_downstream_tx_byte", "time_to_last_downstream_tx_byte",
+		"upstream_remote_address", "upstream_local_address", "upstream_cluster", "response_flags", "upstream_transport_failure_reason",
+		"route_name", "downstream_direct_remote_address", "custom_tags", "duration", "upstream_request_attempt_count",
+		"connection_termination_details", "stream_id", "intermediate_log_entry", "downstream_transport_failure_reason", "access_log_type"},
+	"envoy.data.accesslog.v3.HTTPRequestProperties": {"request_method", "scheme", "authority", "path", "user_agent", "referer",
+		"forwarded_for", "request_id", "original_path", "request_body_bytes", "request_headers"},
+	"envoy.data.accesslog.v3.HTTPResponseProperties": {"response_code", "response_body_bytes", "response_headers", "response_trailers",
+		"response_code_details"},
+	"envoy.data.accesslog.v3.ConnectionProperties":       {"received_bytes", "sent_bytes"},
+	"envoy.data.accesslog.v3.TLSProperties":              {"tls_version", "tls_sni_hostname"},
+	"envoy.data.accesslog.v3.ResponseFlags":              nil, // all
+	"envoy.data.accesslog.v3.ResponseFlags.Unauthorized": nil,
+	"envoy.config.core.v3.Address":                       nil,
+	"envoy.config.core.v3.SocketAddress":                 {"address", "port_value", "named_port"},
+	"envoy.config.core.v3.Pipe":                          {"path"},
+	"envoy.config.core.v3.EnvoyInternalAddress":          {"server_listener_name"},
+	"envoy.config.core.v3.Node":                          {"id", "cluster", "locality", "user_agent_version", "user_agent_build_version"},
+	"envoy.config.core.v3.Locality":                      {"region", "zone", "sub_zone"},
+	"envoy.config.core.v3.BuildVersion":                  {"version"},
+	"envoy.type.v3.SemanticVersion":                      nil,
+	"google.protobuf.Timestamp":                          nil,
+	"google.protobuf.Duration":                           nil,
+	"google.protobuf.UInt32Value":                        nil,
+}
+
+var oracle = sync.OnceValue(func() *protoregistry.Files {
+	set := new(descriptorpb.FileDescriptorSet)
+	done := map[string]bool{}
+	var add func(protoreflect.FileDescriptor)
+	add = func(fd protoreflect.FileDescriptor) {
+		if done[fd.Path()] {
+			return
+		}
+		done[fd.Path()] = true
+		for i := range fd.Imports().Len() {
+			add(fd.Imports().Get(i).FileDescriptor)
+		}
+		set.File = append(set.File, pruneFile(protodesc.ToFileDescriptorProto(fd)))
+	}
+	add(alsv3.File_envoy_data_accesslog_v3_accesslog_proto)
+	add(corev3.File_envoy_config_core_v3_base_proto)
+	files, err := protodesc.NewFiles(set)
+	if err != nil {
+		panic(err)
+	}
+	return files
+})
+
+// pruneFile makes a proto3 file one of edition 2023 with the same features, but for the check of UTF-8.
+func pruneFile(f *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {
+	f.Syntax, f.Edition = new("editions"), descriptorpb.Edition_EDITION_2023.Enum()
+	f.Options = &descriptorpb.FileOptions{Features: &descriptorpb.FeatureSet{
+		FieldPresence:         descriptorpb.FeatureSet_IMPLICIT.Enum(),
+		EnumType:              descriptorpb.FeatureSet_OPEN.Enum(),
+		RepeatedFieldEncoding: descriptorpb.FeatureSet_PACKED.Enum(),
+		Utf8Validation:        descriptorpb.FeatureSet_NONE.Enum(),
+		MessageEncoding:       descriptorpb.FeatureSet_LENGTH_PREFIXED.Enum(),
+		JsonFormat:            descriptorpb.FeatureSet_ALLOW.Enum(),
+	}}
+	f.Service, f.Extension, f.EnumType = nil, nil, openEnums(f.EnumType)
+	f.MessageType = prune(protoreflect.FullName(f.GetPackage()), f.MessageType)
+	return f
+}
+
+// openEnums leaves out the closed enums of descriptor.proto, which is among the imports.
+func openEnums(enums []*descriptorpb.EnumDescriptorProto) []*descriptorpb.EnumDescriptorProto {
+	for _, e := range enums {
+		e.Options = nil
+		for _, v := range e.Value {
+			v.Options = nil
+		}
+	}
+	return slices.DeleteFunc(enums, func(e *descriptorpb.EnumDescriptorProto) bool { return e.Value[0].GetNumber() != 0 })
+}
+
+func prune(scope protoreflect.FullName, all []*descriptorpb.DescriptorProto) (kept []*descriptorpb.DescriptorProto) {
+	for _, m := range all {
+		name := scope.Append(protoreflect.Name(m.GetName()))
+		fields, ok := viewed[name]
+		if !ok {
+			continue
+		}
+		m.Options, m.ExtensionRange, m.Extension, m.EnumType = nil, nil, nil, openEnums(m.EnumType)
+		var oneofs []*descriptorpb.OneofDescriptorProto
+		at := map[int32]int32{}
+		m.Field = slices.DeleteFunc(m.Field, func(f *descriptorpb.FieldDescriptorProto) bool {
+			return fields != nil && !slices.Contains(fields, protoreflect.Name(f.GetName()))
+		})
+		for _, f := range m.Field {
+			f.Options = nil
+			if f.OneofIndex == nil {
+				continue
+			}
+			if _, ok := at[*f.OneofIndex]; !ok {
+				at[*f.OneofIndex] = int32(len(oneofs))
+				oneofs = append(oneofs, &descriptorpb.OneofDescriptorProto{Name: m.OneofDecl[*f.OneofIndex].Name})
+			}
+			f.OneofIndex = new(at[*f.OneofIndex])
+		}
+		m.OneofDecl = oneofs
+		var maps []*descriptorpb.DescriptorProto
+		for _, n := range m.NestedType {
+			if n.GetOptions().GetMapEntry() && slices.ContainsFunc(m.Field, func(f *descriptorpb.FieldDescriptorProto) bool {
+				return f.GetTypeName() == "."+string(name)+"."+n.GetName()
+			}) {
+				maps = append(maps, n)
+			}
+		}
+		m.NestedType = append(maps, prune(name, m.NestedType)...)
+		kept = append(kept, m)
+	}
+	return kept
+}
+
+// ask decodes b as the oracle does.
+func ask(name protoreflect.FullName, b []byte) (message, error) {
+	d, err := oracle().FindDescriptorByName(name)
+	if err != nil {
+		panic(err)
+	}
+	m := dynamicpb.NewMessage(d.(protoreflect.MessageDescriptor))
+	return message{m}, proto.Unmarshal(b, m)
+}
+
+// message reads fields by name. An absent message gives absent fields.
+type message struct{ protoreflect.Message }
+
+func (m message) field(name protoreflect.Name) protoreflect.FieldDescriptor {
+	fd := m.Descriptor().Fields().ByName(name)
+	if fd == nil {
+		panic("no field " + name)
+	}
+	return fd
+}
+
+func (m message) get(name protoreflect.Name) protoreflect.Value { return m.Get(m.field(name)) }
+func (m message) has(name protoreflect.Name) bool               { return m.Has(m.field(name)) }
+func (m message) sub(name protoreflect.Name) message            { return message{m.get(name).Message()} }
+func (m message) text(name protoreflect.Name) []byte            { return []byte(m.get(name).String()) }
+func (m message) uint(name protoreflect.Name) uint64            { return m.get(name).Uint() }
+func (m message) enum(name protoreflect.Name) int32             { return int32(m.get(name).Enum()) }
+
+func (m message) time(name protoreflect.Name) Time {
+	t := m.sub(name)
+	return Time{Seconds: t.get("seconds").Int(), Nanos: int32(t.get("nanos").Int()), Set: m.has(name)}
+}
+
+func (m message) fields(name protoreflect.Name) (f Fields) {
+	for k, v := range m.get(name).Map().Range {
+		f = append(f, Field{[]byte(k.String()), []byte(v.String())})
+	}
+	return f
+}
+
+// same tells whether got is what the oracle has: maps by their keys' last values, nil and empty strings alike.
+func same(got, want reflect.Value) bool {
+	switch w := want.Interface().(type) {
+	case []byte:
+		return bytes.Equal(got.Bytes(), w)
+	case Fields:
+		g := got.Interface().(Fields)
+		for _, f := range w {
+			if v, ok := g.Get(string(f.Key)); !ok || !bytes.Equal(v, f.Value) {
+				return false
+			}
+		}
+		for _, f := range g {
+			if _, ok := w.Get(string(f.Key)); !ok {
+				return false
+			}
+		}
+		return true
+	}
+	switch want.Kind() {
+	case reflect.Struct:
+		for i := range want.NumField() {
+			if !same(got.Field(i), want.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Array:
+		for i := range want.Len() {
+			if !same(got.Index(i), want.Index(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	return got.Equal(want)
+}
+
+// agree holds a view's answer against the oracle's.
+func agree[V any](t *testing.T, b []byte, got V, ok bool, want V, err error) {
+	t.Helper()
+	switch {
+	case ok != (err == nil):
+		t.Fatalf("walked: %v, the official runtime: %v\n%x", ok, err, b)
+	case ok && !same(reflect.ValueOf(got), reflect.ValueOf(want)):
+		t.Fatalf("the official runtime (-) has other fields (+):\n%s\n%x", cmp.Diff(want, got, cmpopts.EquateEmpty()), b)
+	}
+}

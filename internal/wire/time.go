@@ -1,0 +1,43 @@
+package wire
+
+import "math"
+
+// Time is a google.protobuf.Timestamp or Duration as it was sent. Set is false when the field was absent.
+type Time struct {
+	Seconds int64
+	Nanos   int32
+	Set     bool
+}
+
+// Duration gives the value in nanoseconds, saturated to the range of int64; an absent one is 0.
+func (t Time) Duration() int64 {
+	const limit = math.MaxInt64/1_000_000_000 - 3
+	switch {
+	case t.Seconds > limit:
+		return math.MaxInt64
+	case t.Seconds < -limit:
+		return math.MinInt64
+	}
+	return t.Seconds*1e9 + int64(t.Nanos)
+}
+
+// Unix gives the value in nanoseconds since 1970, and false when it is absent, earlier, or past what a span can hold.
+func (t Time) Unix() (uint64, bool) {
+	ns := t.Duration()
+	return uint64(max(ns, 0)), t.Set && ns > 0 && ns < math.MaxInt64
+}
+
+// message google.protobuf.Timestamp { int64 seconds = 1; int32 nanos = 2; }, and the same for Duration.
+func (t *Time) walk(b []byte) bool {
+	t.Set = true
+	r := Read(b)
+	for r.Next() {
+		switch r.Key {
+		case 1<<3 | Varint:
+			t.Seconds = int64(r.Int)
+		case 2<<3 | Varint:
+			t.Nanos = int32(r.Int)
+		}
+	}
+	return !r.broken
+}
