@@ -1,0 +1,124 @@
+// Package propagation takes the logged header values of a request as byte slices and gives the trace contexts that they
+// carry: W3C traceparent and both forms of B3. It also takes a tracestate and gives the part that may be forwarded.
+//
+// Rules and their sources: W3C Trace Context (sections traceparent, tracestate, processing model), openzipkin
+// b3-propagation, and OpenTelemetry's TraceState handling for the member "ot".
+package propagation
+
+import "bytes"
+
+// Set is what the logged headers of one request say about its trace. The zero value is empty. Use it as Reset, Header for
+// each header in any order, Finish, then the rest. It allocates nothing, and of what it is given it keeps only the value
+// of tracestate.
+type Set struct {
+	formats  [NumFormats]state
+	state    []byte
+	hasState bool
+}
+
+// Reset empties s for the next request.
+func (s *Set) Reset() { *s = Set{} }
+
+// Header takes one logged header: key in lower case; value as Envoy logs it, with repeated headers joined by commas.
+// Keys that belong to no format are ignored. The value of tracestate is borrowed until Reset, everything else is copied.
+func (s *Set) Header(key, value []byte) {
+	if keyLengths>>len(key)&1 == 0 {
+		return
+	}
+	if string(key) == traceStateKey {
+		if !s.hasState { // a second header cannot be joined here; the left-most members are the newest
+			s.state, s.hasState = value, true
+		}
+		return
+	}
+	for i := range formats {
+		for k := range formats[i].keys {
+			if string(key) == formats[i].keys[k] {
+				s.formats[i] = formats[i].header(s.formats[i], k, value)
+				s.formats[i].seen |= 1 << k
+				return
+			}
+		}
+	}
+}
+
+// Finish settles the formats that are spread over several headers. To be called after the last Header.
+func (s *Set) Finish() {
+	for i := range formats {
+		if formats[i].settle != nil && s.formats[i].seen != 0 {
+			s.formats[i] = formats[i].settle(s.formats[i])
+		}
+	}
+}
+
+// Get gives the context of format f, false unless it is valid. The context is part of s and lives until Reset.
+func (s *Set) Get(f Format) (*Context, bool) {
+	if s.Reason(f) != Valid {
+		return nil, false
+	}
+	return &s.formats[f].ctx, true
+}
+
+// Choose gives the first valid context in that order of formats, false when there is none.
+func (s *Set) Choose(order []Format) (Format, *Context, bool) {
+	for _, f := range order {
+		if ctx, ok := s.Get(f); ok {
+			return f, ctx, true
+		}
+	}
+	return 0, nil, false
+}
+
+// Reason tells why format f has no context, Valid when it has one.
+func (s *Set) Reason(f Format) Reason {
+	if s.formats[f].seen == 0 {
+		return Absent
+	}
+	return s.formats[f].reason
+}
+
+// Decision gives what format f says about sampling, with ids or without ("b3: d"). It is Deferred for an invalid context.
+func (s *Set) Decision(f Format) Decision {
+	if r := s.Reason(f); r != Valid && r != NoIDs {
+		return Deferred
+	}
+	return s.formats[f].ctx.Decision
+}
+
+// Denied tells whether format f says no and gives no ids ("b3: 0" or "x-b3-sampled: 0" alone): the request shall have no
+// span. It speaks of one format; another may have a valid context.
+func (s *Set) Denied(f Format) bool { return s.Reason(f) == NoIDs && s.Decision(f) == NotSampled }
+
+// TraceState gives the tracestate as it was logged, unchecked and borrowed, and whether there was one: an empty one is
+// evidence too. It has a meaning only beside a valid traceparent.
+func (s *Set) TraceState() (value []byte, present bool) { return s.state, s.hasState }
+
+// keyLengths has bit n set where a header of n characters is of interest, n < 64: most logged headers end there.
+var keyLengths = func() uint64 {
+	mask := uint64(1) << len(traceStateKey)
+	for _, f := range formats {
+		for _, key := range f.keys {
+			mask |= 1 << len(key)
+		}
+	}
+	return mask
+}()
+
+// trim cuts optional white space (RFC 9110: space and tab) from both ends.
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// firstValue gives the first of repeated headers, trimmed.
+func firstValue(b []byte) []byte {
+	if i := bytes.IndexByte(b, ','); i >= 0 {
+		b = b[:i]
+	}
+	return trim(b)
+}

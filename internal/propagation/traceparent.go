@@ -1,0 +1,54 @@
+package propagation
+
+import "bytes"
+
+// version "-" trace-id "-" parent-id "-" trace-flags: 2, 32, 16 and 2 lower hex digits (W3C Trace Context, traceparent)
+const traceParentLen = 55
+
+func traceParentHeader(st state, key int, value []byte) state {
+	st.ctx, st.reason = parseTraceParent(value)
+	if st.has(key) {
+		st.ctx, st.reason = Context{}, Duplicate
+	}
+	return st
+}
+
+// parseTraceParent gives an empty context with every reason but Valid.
+func parseTraceParent(value []byte) (ctx Context, reason Reason) {
+	// Two headers, joined by Envoy: the specification wants neither of them.
+	if bytes.IndexByte(value, ',') >= 0 {
+		return Context{}, Duplicate
+	}
+	b := trim(value)
+	if len(b) < 3 {
+		return Context{}, BadLength
+	}
+	var version, flags [1]byte
+	if decodeHex(version[:], b)&lowerCase != 0 || b[2] != '-' || version[0] == 0xff {
+		return Context{}, BadVersion
+	}
+	switch {
+	case len(b) < traceParentLen, version[0] == 0 && len(b) > traceParentLen:
+		return Context{}, BadLength
+	case b[35] != '-', b[52] != '-':
+		return Context{}, BadLayout
+	case len(b) > traceParentLen && b[traceParentLen] != '-': // a later version may go on, after a dash
+		return Context{}, BadLayout
+	}
+	if ctx.Trace, reason = parseTraceID(b[3:35], lowerCase); reason != Valid {
+		return Context{}, reason
+	}
+	if ctx.Span, reason = parseSpanID(b[36:52], lowerCase); reason != Valid {
+		return Context{}, reason
+	}
+	if decodeHex(flags[:], b[53:55])&lowerCase != 0 {
+		return Context{}, BadFlags
+	}
+	// A bit field: bits without a meaning are ignored, never refused.
+	ctx.Flags = flags[0] & (FlagSampled | FlagRandom)
+	ctx.Decision = NotSampled
+	if ctx.Flags&FlagSampled != 0 {
+		ctx.Decision = Sampled
+	}
+	return ctx, Valid
+}
