@@ -1,0 +1,133 @@
+// Package config takes one YAML file, which may be absent, and the process environment, and gives a checked Config.
+//
+// keys.go declares every setting once: its place in Config, its default, what it accepts, and its text for users. The
+// reader, the checks, the default file, the reference (docs/config.md) and the JSON Schema all follow from that
+// declaration, so a new setting is one field here and one entry there.
+package config
+
+import "time"
+
+// Config is the whole configuration, in the order of the file, which is the order in which data flows. What each field
+// means is said in keys.go. A Config belongs to its caller: its lists and maps are shared with nobody.
+type Config struct {
+	Receive   Receive
+	Correlate Correlate
+	Spans     Spans
+	Export    Export
+	Admin     Admin
+	Log       Log
+}
+
+// Receive is how access logs come in.
+type Receive struct {
+	GRPC   Listener
+	ALS    Listener
+	TLS    ServerTLS
+	Limits Limits
+}
+
+// Listener is a place to listen on, as host:port; an empty Address is off.
+type Listener struct {
+	Address string
+}
+
+// ServerTLS names the files of the receiver's TLS. With an empty CertFile the listeners are plaintext.
+type ServerTLS struct {
+	CertFile     string
+	KeyFile      string
+	ClientCAFile string
+}
+
+// Limits bounds what one client may send.
+type Limits struct {
+	Message Size
+	Streams int
+}
+
+// Correlate is how trace context is found in an entry.
+type Correlate struct {
+	Headers      []string
+	HeaderSpanID map[string]string
+	IDTags       IDTags
+	StartMemory  Size
+}
+
+// IDTags are names of custom tags that carry the ids of Envoy's own span.
+type IDTags struct {
+	TraceID []string
+	SpanID  []string
+}
+
+// Spans is what the spans contain. The header names are in lower case.
+type Spans struct {
+	Events          bool
+	Upstream        string
+	RequestHeaders  []string
+	ResponseHeaders []string
+	RedactQuery     []string
+	MaxValue        Size
+	TCP             bool
+}
+
+// Export is where spans go and how. The names in Headers are in lower case. Endpoint is as the user wrote it; Target
+// takes it apart.
+type Export struct {
+	Endpoint    string
+	Compression string
+	Timeout     time.Duration
+	Headers     map[string]string
+	TLS         ClientTLS
+	Batch       Batch
+	Memory      Size
+	Senders     int
+	Retry       Retry
+	Drain       time.Duration
+}
+
+// ClientTLS is the TLS of the connection to the collector; it counts only with an https:// endpoint.
+type ClientTLS struct {
+	CAFile             string
+	CertFile           string
+	KeyFile            string
+	ServerName         string
+	InsecureSkipVerify bool
+}
+
+// Batch says when a batch is full; the first limit that is reached counts.
+type Batch struct {
+	Bytes Size
+	Spans int
+	Age   time.Duration
+}
+
+// Retry is the schedule of the attempts to send one batch.
+type Retry struct {
+	Initial time.Duration
+	Max     time.Duration
+	GiveUp  time.Duration
+}
+
+// Admin is the agent's own HTTP side; an empty address is off.
+type Admin struct {
+	Address string
+	Pprof   string
+}
+
+// Log is the agent's own log.
+type Log struct {
+	Level  string
+	Format string
+}
+
+// Default gives the configuration of an empty file in an empty environment.
+func Default() *Config {
+	c, _ := declare()
+	return c
+}
+
+// Target gives the host:port to dial, and whether the connection is TLS. It is for the Endpoint of a loaded Config,
+// which has been checked.
+func (e *Export) Target() (hostPort string, secure bool) {
+	hostPort, secure, _ = splitEndpoint(e.Endpoint)
+	return hostPort, secure
+}

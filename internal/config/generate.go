@@ -1,0 +1,199 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const defaultHead = `# The configuration of alspan: every key with its default. A file needs only the keys that differ.
+# ${VAR} and ${VAR:-default} in a value come from the environment, $$ is a dollar sign.
+`
+
+// DefaultYAML gives a file with every key, its default, and its text as a comment. Reading it gives Default.
+func DefaultYAML() []byte {
+	_, root := declare()
+	var b bytes.Buffer
+	b.WriteString(defaultHead)
+	for _, n := range root.keys {
+		b.WriteByte('\n')
+		writeYAML(&b, n, "")
+	}
+	return b.Bytes()
+}
+
+func writeYAML(b *bytes.Buffer, n *node, indent string) {
+	writeComment(b, n.doc, indent)
+	if n.at == nil {
+		fmt.Fprintf(b, "%s%s:\n", indent, n.name)
+		for _, k := range n.keys {
+			writeYAML(b, k, indent+"  ")
+		}
+		return
+	}
+	facts := "Accepts: " + n.accepted()
+	if vars := n.envNames(); vars != nil {
+		facts += ". Environment: " + strings.Join(vars, ", ")
+	}
+	writeComment(b, facts, indent)
+	list, ok := n.at.(*[]string)
+	if v := n.yamlDefault(); !ok || len(v) < 100 {
+		fmt.Fprintf(b, "%s%s: %s\n", indent, n.name, v)
+		return
+	}
+	fmt.Fprintf(b, "%s%s:\n", indent, n.name)
+	for _, v := range *list {
+		fmt.Fprintf(b, "%s  - %s\n", indent, yamlText(v))
+	}
+}
+
+// writeComment writes text as YAML comment lines of at most 110 columns.
+func writeComment(b *bytes.Buffer, text, indent string) {
+	line := indent + "#"
+	for word := range strings.FieldsSeq(strings.ReplaceAll(text, "`", "")) {
+		if len(line)+1+len(word) > 110 {
+			b.WriteString(line + "\n")
+			line = indent + "#"
+		}
+		line += " " + word
+	}
+	b.WriteString(line + "\n")
+}
+
+// yamlDefault gives the default of a key on one line of YAML.
+func (n *node) yamlDefault() string {
+	switch at := n.at.(type) {
+	case *string:
+		return yamlText(*at)
+	case *bool:
+		return strconv.FormatBool(*at)
+	case *int:
+		return strconv.Itoa(*at)
+	case *Size:
+		return at.String()
+	case *time.Duration:
+		return duration(*at).String()
+	case *[]string:
+		var items []string
+		for _, v := range *at {
+			items = append(items, yamlText(v))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case *map[string]string:
+		var items []string
+		for _, k := range slices.Sorted(maps.Keys(*at)) {
+			items = append(items, yamlText(k)+": "+yamlText((*at)[k]))
+		}
+		return "{" + strings.Join(items, ", ") + "}"
+	}
+	return ""
+}
+
+var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
+// yamlText gives s as a YAML scalar that expands to itself, in quotes unless it is one plain word.
+func yamlText(s string) string {
+	if plainText.MatchString(s) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off"}, strings.ToLower(s)) {
+		return s
+	}
+	return strconv.Quote(strings.ReplaceAll(s, "$", "$$"))
+}
+
+// accepted says what a key takes, for users.
+func (n *node) accepted() string {
+	text := n.accepts
+	if n.words != nil {
+		text = strings.Join(n.words, ", ")
+	}
+	switch n.at.(type) {
+	case *bool:
+		return "true, false"
+	case *int:
+		return "number, " + n.span()
+	case *Size:
+		return "size, " + n.span()
+	case *time.Duration:
+		return "duration, " + n.span()
+	case *[]string:
+		return "list of " + text
+	case *map[string]string:
+		return "map of " + n.keyAccepts + " to " + text
+	}
+	return text
+}
+
+const markdownHead = `# Configuration
+
+alspan reads one YAML file. Every key has a default that suits a DaemonSet, so the file is optional, and it holds only
+what differs:
+
+` + "```yaml" + `
+correlate:
+  headers: [b3]
+export:
+  endpoint: https://otlp.example.com:4317
+  headers:
+    authorization: Bearer ${TOKEN}
+` + "```" + `
+
+Its sections are in the order in which data flows. ` + "`alspan config default`" + ` prints all keys with their
+defaults, ` + "`alspan config schema`" + ` prints a JSON Schema for editors ([config.schema.json](config.schema.json)).
+
+**The file is read strictly.** An unknown key, a key given twice, a value of the wrong type or out of range stops the
+start, with the line, the path of the key, and what was probably meant:
+
+` + "```" + `
+cannot read configuration alspan.yaml: line 12: export.compresion: unknown key (did you mean "compression"?)
+` + "```" + `
+
+All problems are reported at once, one a line, unless the text is not YAML at all. A key without a value keeps its
+default. A list or a map in the file replaces the default one. Of YAML, anchors, aliases, merge keys and tags are not
+read.
+
+**Variables.** In a value, but not in a key, ` + "`${VAR}`" + ` is replaced by the environment variable ` + "`VAR`" + `, which must be set, and
+` + "`${VAR:-text}`" + ` by ` + "`text`" + ` if it is unset or empty. ` + "`$$`" + ` is a dollar sign. Inside ` + "`[...]`" + ` and ` + "`{...}`" + ` put quotes around it.
+
+**OpenTelemetry's variables** set the default of some keys of ` + "`export`" + `; a key in the file wins. The tables name them. The
+one with ` + "`TRACES`" + ` in its name wins over the general one, and an empty one counts as unset.
+
+**Units.** A size is a whole number of bytes, or of ` + "`KiB`, `MiB`, `GiB`" + ` (powers of 1024), ` + "`KB`, `MB`, `GB`" + ` (powers of
+1000). A duration is a number with a unit, or several: ` + "`200ms`, `10s`, `1m30s`, `1h`" + `.
+`
+
+// Markdown gives the reference for users, docs/config.md.
+func Markdown() []byte {
+	_, root := declare()
+	var b bytes.Buffer
+	b.WriteString(markdownHead)
+	for _, n := range root.keys {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| Key | Default | Accepts | Meaning |\n|---|---|---|---|\n", n.name, n.doc)
+		for _, k := range n.keys {
+			writeRows(&b, k, n.name)
+		}
+	}
+	return b.Bytes()
+}
+
+// writeRows writes the table rows of a key, or of a section and all its keys.
+func writeRows(b *bytes.Buffer, n *node, path string) {
+	path = join(path, n.name)
+	if n.at == nil {
+		fmt.Fprintf(b, "| **`%s`** | | | %s |\n", path, cell(n.doc))
+		for _, k := range n.keys {
+			writeRows(b, k, path)
+		}
+		return
+	}
+	doc := n.doc
+	if vars := n.envNames(); vars != nil {
+		doc += " The default comes from `" + strings.Join(vars, "`, else `") + "`, if set."
+	}
+	fmt.Fprintf(b, "| `%s` | `%s` | %s | %s |\n", path, cell(n.yamlDefault()), cell(n.accepted()), cell(doc))
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

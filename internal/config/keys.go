@@ -1,0 +1,137 @@
+package config
+
+import "time"
+
+// declare gives a Config that holds the defaults, and the tree of all its keys, which point into it.
+func declare() (*Config, *node) {
+	c := new(Config)
+	return c, section("", "",
+		c.Receive.declare(),
+		c.Correlate.declare(),
+		c.Spans.declare(),
+		c.Export.declare(),
+		c.Admin.declare(),
+		c.Log.declare(),
+	)
+}
+
+func (r *Receive) declare() *node {
+	return section("receive", "How access logs come in.",
+		section("grpc", "The listener for Envoy's access log service (ALS) over gRPC.",
+			key("address", &r.GRPC.Address, ":4317", "Where it listens.", checked("host:port", address))),
+		section("als", "One more listener with the same services.",
+			key("address", &r.ALS.Address, "", "For control planes that want a port of its own for ALS, often `:9001`.",
+				checked("host:port, or empty for off", orOff(address)))),
+		section("tls", "TLS of both listeners. Without a certificate they are plaintext.",
+			key("cert_file", &r.TLS.CertFile, "", "Certificate chain, PEM. Needs `key_file`.", checked("file name", nil)),
+			key("key_file", &r.TLS.KeyFile, "", "Private key of `cert_file`, PEM.", checked("file name", nil)),
+			key("client_ca_file", &r.TLS.ClientCAFile, "",
+				"Certificate authorities, PEM. When set, every client must show a certificate that one of them signed.",
+				checked("file name", nil))),
+		section("limits", "What one client may send.",
+			key("message", &r.Limits.Message, 16*MiB,
+				"Largest gRPC message after decompression. A larger one ends its stream and is counted.",
+				between(64*KiB, 256*MiB)),
+			key("streams", &r.Limits.Streams, 250, "Streams that one connection may have open.", between(1, 10000))))
+}
+
+func (c *Correlate) declare() *node {
+	return section("correlate", "How the place of a request in its trace is found.",
+		key("headers", &c.Headers, []string{"traceparent", "x-b3", "b3"},
+			"Trace headers to read, best first: W3C, B3 in several headers, B3 in one. They must be among the headers that "+
+				"Envoy's access log is told to log.",
+			oneOf("traceparent", "x-b3", "b3")),
+		key("header_span_id", &c.HeaderSpanID, map[string]string{},
+			"Whose span the logged trace header names, by log name: `parent` is the caller's, `own` is Envoy's span of this "+
+				"request, `upstream` is the one that Envoy sent on. Only for loggers of which you know it; without an entry "+
+				"it is worked out from the access log.",
+			keyed("log name", notEmpty), oneOf("parent", "own", "upstream")),
+		section("id_tags", "Custom tags of the access log that carry the ids of Envoy's own span.",
+			key("trace_id", &c.IDTags.TraceID, []string{"trace_id", "tid"},
+				"Names of tags with the value `%TRACE_ID%`. The first that is present counts.", checked("tag names", notEmpty)),
+			key("span_id", &c.IDTags.SpanID, []string{"span_id", "sid"},
+				"Names of tags with the value `%SPAN_ID%`. The first that is present counts.", checked("tag names", notEmpty))),
+		key("start_memory", &c.StartMemory, 4*MiB,
+			"Memory for what the log entries of a request's start teach about its caller, until the request ends.",
+			between(64*KiB, 1*GiB)))
+}
+
+func (s *Spans) declare() *node {
+	return section("spans", "What the spans contain.",
+		key("events", &s.Events, true, "Write the timings of a request as span events, each at its exact nanosecond."),
+		key("upstream", &s.Upstream, "auto",
+			"The second span, of kind CLIENT, for the request to the upstream. `auto` makes it where something can hang below it.",
+			oneOf("auto", "always", "never")),
+		key("request_headers", &s.RequestHeaders, []string{},
+			"Request headers that become attributes `http.request.header.<name>`. Envoy must be told to log them.",
+			checked("header names", headerName)),
+		key("response_headers", &s.ResponseHeaders, []string{},
+			"Response headers and trailers that become attributes `http.response.header.<name>`. Envoy must be told to log them.",
+			checked("header names", headerName)),
+		key("redact_query", &s.RedactQuery, []string{
+			"X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "AWSAccessKeyId", "Signature", "sig",
+			"X-Goog-Signature", "access_token", "id_token", "refresh_token", "token", "api_key", "apikey", "password",
+			"secret", "client_secret"},
+			"Query parameters whose value is replaced by `REDACTED`. A list here replaces the default list; `[]` redacts nothing.",
+			checked("parameter names", notEmpty)),
+		key("max_value", &s.MaxValue, 4*KiB, "Longest text of one attribute. A longer one is cut and counted.", between(64, 32*KiB)),
+		key("tcp", &s.TCP, false, "Make spans of TCP and UDP connections too."))
+}
+
+func (e *Export) declare() *node {
+	return section("export", "Where spans go: an OpenTelemetry collector or backend that speaks OTLP over gRPC.",
+		key("endpoint", &e.Endpoint, "http://otel-collector:4317",
+			"The collector. The scheme decides: `https://` is TLS, `http://` or none is plaintext. It has a port and no path. "+
+				"Port 4318 is usually OTLP over HTTP, which is not what is sent.",
+			checked("URL without a path, or host:port", endpoint), fromEnv("ENDPOINT")),
+		key("compression", &e.Compression, "none",
+			"Compression of requests. It costs more than everything else together, so leave it off inside a cluster.",
+			oneOf("none", "gzip"), fromEnv("COMPRESSION")),
+		key("timeout", &e.Timeout, 10*time.Second, "How long one request may take. The environment gives milliseconds.",
+			between(10*time.Millisecond, 10*time.Minute), fromEnv("TIMEOUT")),
+		key("headers", &e.Headers, map[string]string{},
+			"Headers of every request, such as a tenant or a token. The environment gives `name=value,name=value` with "+
+				"percent-encoded values.",
+			keyed("header name", metadataName), checked("printable text", metadataValue), fromEnv("HEADERS")),
+		section("tls", "TLS of the connection. In the file it needs an `https://` endpoint.",
+			key("ca_file", &e.TLS.CAFile, "", "Certificate authorities, PEM; empty uses those of the system.",
+				checked("file name", nil), fromEnv("CERTIFICATE")),
+			key("cert_file", &e.TLS.CertFile, "", "Certificate that we show, PEM. Needs `key_file`.",
+				checked("file name", nil), fromEnv("CLIENT_CERTIFICATE")),
+			key("key_file", &e.TLS.KeyFile, "", "Private key of `cert_file`, PEM.",
+				checked("file name", nil), fromEnv("CLIENT_KEY")),
+			key("server_name", &e.TLS.ServerName, "", "Name that the collector's certificate must have; empty is the host of the endpoint.",
+				checked("host name", nil)),
+			key("insecure_skip_verify", &e.TLS.InsecureSkipVerify, false,
+				"Do not check the collector's certificate. For trials only: anybody in between can read along.")),
+		section("batch", "When a batch is sent: at the first of these limits.",
+			key("bytes", &e.Batch.Bytes, 768*KiB, "Size of a request before compression. Collectors refuse more than 4MiB by default.",
+				between(64*KiB, 4*MiB)),
+			key("spans", &e.Batch.Spans, 8192, "Number of spans.", between(1, 100000)),
+			key("age", &e.Batch.Age, 200*time.Millisecond, "Age of the oldest span.", between(time.Millisecond, time.Minute))),
+		key("memory", &e.Memory, 16*MiB,
+			"Memory for all batches, waiting and in flight. When it is full the newest spans are dropped and counted.",
+			between(1*MiB, 16*GiB)),
+		key("senders", &e.Senders, 2, "Requests in flight at one time.", between(1, 64)),
+		section("retry", "What happens to a batch that the collector did not take. The pause doubles from `initial` to `max`.",
+			key("initial", &e.Retry.Initial, time.Second, "First pause.", between(10*time.Millisecond, time.Minute)),
+			key("max", &e.Retry.Max, 30*time.Second, "Longest pause.", between(10*time.Millisecond, time.Hour)),
+			key("give_up", &e.Retry.GiveUp, 5*time.Minute,
+				"When a batch is dropped and counted, from its first attempt. `0s` never tries again.", between(0, 24*time.Hour))),
+		key("drain", &e.Drain, 10*time.Second,
+			"How long a stop may take to send what is there. Keep it below the pod's termination grace period.",
+			between(0, 10*time.Minute)))
+}
+
+func (a *Admin) declare() *node {
+	return section("admin", "The agent's own HTTP side.",
+		key("address", &a.Address, ":9464", "Where metrics and health are served.", checked("host:port, or empty for off", orOff(address))),
+		key("pprof", &a.Pprof, "", "Where Go profiles are served, for example `localhost:6060`.",
+			checked("loopback host:port, or empty for off", orOff(loopbackAddress))))
+}
+
+func (l *Log) declare() *node {
+	return section("log", "The agent's own log, on standard error.",
+		key("level", &l.Level, "info", "The least severe message that is written.", oneOf("debug", "info", "warn", "error")),
+		key("format", &l.Format, "text", "One line of text or one JSON object a message.", oneOf("text", "json")))
+}

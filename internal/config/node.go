@@ -1,0 +1,199 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// node is one key of the file, or a section of keys.
+type node struct {
+	name string
+	doc  string
+	keys []*node // of a section, in the order of the file
+	at   any     // of a key: the pointer to its field, one of the types of value
+	rules
+}
+
+// rules is what a key accepts. For a list they hold for each element, for a map for each value.
+type rules struct {
+	accepts    string                       // for users, where the type alone does not say it
+	words      []string                     // the only texts accepted
+	min, max   int64                        // of an int, Size or Duration, both inclusive
+	clean      func(string) (string, error) // checks a text and gives the form to keep; an error must not hold a secret
+	keyAccepts string                       // of a map: as accepts and clean, for its keys
+	cleanKey   func(string) (string, error)
+	env        string // end of the name of the OTEL_EXPORTER_OTLP variables that set the default
+}
+
+// value is what a key can hold.
+type value interface {
+	string | int | bool | Size | time.Duration | []string | map[string]string
+}
+
+// key declares the setting name, kept at at, and writes its default there.
+func key[T value](name string, at *T, def T, doc string, options ...func(*rules)) *node {
+	*at = def
+	n := &node{name: name, doc: doc, at: at}
+	for _, set := range options {
+		set(&n.rules)
+	}
+	return n
+}
+
+func section(name, doc string, keys ...*node) *node { return &node{name: name, doc: doc, keys: keys} }
+
+func oneOf(words ...string) func(*rules) { return func(r *rules) { r.words = words } }
+
+func between[N int | Size | time.Duration](lo, hi N) func(*rules) {
+	return func(r *rules) { r.min, r.max = int64(lo), int64(hi) }
+}
+
+// checked says in words what a text must be, and checks it; a nil clean takes any text.
+func checked(accepts string, clean func(string) (string, error)) func(*rules) {
+	return func(r *rules) { r.accepts, r.clean = accepts, clean }
+}
+
+func keyed(accepts string, clean func(string) (string, error)) func(*rules) {
+	return func(r *rules) { r.keyAccepts, r.cleanKey = accepts, clean }
+}
+
+func fromEnv(suffix string) func(*rules) { return func(r *rules) { r.env = suffix } }
+
+// envNames gives the environment variables that set the default of a key, the one that counts first.
+func (r *rules) envNames() []string {
+	if r.env == "" {
+		return nil
+	}
+	return []string{"OTEL_EXPORTER_OTLP_TRACES_" + r.env, "OTEL_EXPORTER_OTLP_" + r.env}
+}
+
+// scalar is the text of one value of the file after expansion.
+type scalar struct {
+	text string
+	kind scalarKind
+}
+
+type scalarKind int
+
+const (
+	textScalar     scalarKind = iota // text, in quotes or not
+	numberScalar                     // a number or a truth value of YAML
+	expandedScalar                   // from a variable: it is whatever its key wants
+)
+
+// set reads s into the key's field; n holds no list and no map.
+func (n *node) set(s scalar) error {
+	switch at := n.at.(type) {
+	case *string:
+		return into(at, n.text, s)
+	case *bool:
+		return into(at, parseBool, s)
+	case *int:
+		return into(at, n.parseInt, s)
+	case *Size:
+		return into(at, n.parseSize, s)
+	case *time.Duration:
+		return into(at, n.parseDuration, s)
+	}
+	panic(fmt.Sprintf("config: the key %s of type %T is no scalar", n.name, n.at))
+}
+
+func into[T any](at *T, parse func(scalar) (T, error), s scalar) error {
+	v, err := parse(s)
+	if err == nil {
+		*at = v
+	}
+	return err
+}
+
+// text checks one text: a key's, an element's or a map value's. It does not repeat s unless the key has a list of words
+// to choose from: s may be a secret.
+func (n *node) text(s scalar) (string, error) {
+	if s.kind == numberScalar {
+		return "", fmt.Errorf("wants text, so put the value in quotes")
+	}
+	if n.words != nil && !slices.Contains(n.words, s.text) {
+		return "", fmt.Errorf("%q is not one of %s", s.text, strings.Join(n.words, ", "))
+	}
+	if n.clean != nil {
+		return n.clean(s.text)
+	}
+	return s.text, nil
+}
+
+func parseBool(s scalar) (bool, error) {
+	if s.kind != textScalar && (s.text == "true" || s.text == "false") {
+		return s.text == "true", nil
+	}
+	return false, fmt.Errorf("%q is not true or false, without quotes", s.text)
+}
+
+func (n *node) parseInt(s scalar) (int, error) {
+	i, err := strconv.Atoi(s.text)
+	if err != nil || s.kind == textScalar {
+		return 0, fmt.Errorf("%q is not a whole number, without quotes", s.text)
+	}
+	return i, n.inRange(i, int64(i))
+}
+
+func (n *node) parseSize(s scalar) (Size, error) {
+	b, err := ParseSize(s.text)
+	if err != nil {
+		return 0, err
+	}
+	return b, n.inRange(b, int64(b))
+}
+
+func (n *node) parseDuration(s scalar) (time.Duration, error) {
+	d, err := time.ParseDuration(s.text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration like 200ms, 10s or 5m", s.text)
+	}
+	return d, n.inRange(duration(d), int64(d))
+}
+
+func (n *node) inRange(shown any, v int64) error {
+	if v < n.min || v > n.max {
+		return fmt.Errorf("%v is not in the range %s", shown, n.span())
+	}
+	return nil
+}
+
+// span is the range of a number as users write it.
+func (n *node) span() string {
+	switch n.at.(type) {
+	case *Size:
+		return fmt.Sprintf("%v to %v", Size(n.min), Size(n.max))
+	case *time.Duration:
+		return fmt.Sprintf("%v to %v", duration(n.min), duration(n.max))
+	}
+	return fmt.Sprintf("%d to %d", n.min, n.max)
+}
+
+// wants says what a section, a list or a map takes.
+func (n *node) wants() string {
+	switch n.at.(type) {
+	case nil:
+		return "a section of keys"
+	case *[]string:
+		return "a list"
+	}
+	return "names with values"
+}
+
+// duration is a time.Duration that prints without zero units at its end: 5m, not 5m0s.
+type duration time.Duration
+
+func (d duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
