@@ -1,0 +1,99 @@
+package accesslog
+
+import "github.com/alspan/alspan/internal/wire"
+
+// Message is one StreamAccessLogsMessage. It borrows the received bytes.
+//
+//	message StreamAccessLogsMessage {
+//	  message Identifier { core.v3.Node node = 1; string log_name = 2; }
+//	  message HTTPAccessLogEntries { repeated HTTPAccessLogEntry log_entry = 1; }
+//	  message TCPAccessLogEntries { repeated TCPAccessLogEntry log_entry = 1; }
+//	  Identifier identifier = 1;
+//	  oneof log_entries { HTTPAccessLogEntries http_logs = 2; TCPAccessLogEntries tcp_logs = 3; }
+//	}
+type Message struct {
+	body    []byte
+	fields  wire.Reader // of the message
+	entries wire.Reader // of the list of entries that is being read
+	tcp     bool
+	broken  bool
+}
+
+func newMessage(body []byte) Message { return Message{body: body, fields: wire.Read(body)} }
+
+// Identifier says who logs: the Node and the log's name. Envoy sends it in the first message of each stream.
+type Identifier struct {
+	Node    wire.Node
+	LogName []byte
+}
+
+// Identifier gives the message's identifier, and false when it has none or a malformed one.
+func (m *Message) Identifier() (id Identifier, ok bool) {
+	for r := wire.Read(m.body); r.Next(); {
+		if r.Key != 1<<3|wire.Bytes {
+			continue
+		}
+		for f := wire.Read(r.Bytes); f.Next(); {
+			switch f.Key {
+			case 1<<3 | wire.Bytes:
+				ok = id.Node.Walk(f.Bytes)
+			case 2<<3 | wire.Bytes:
+				id.LogName, ok = f.Bytes, true
+			}
+		}
+	}
+	return id, ok
+}
+
+// Read says what Next has found.
+type Read uint8
+
+const (
+	End       Read = iota // no further entry
+	Good                  // e is the next entry
+	Malformed             // the next entry cannot be decoded; those after it can
+)
+
+// Next makes e a view of the message's next entry. The lists are read in the order of the bytes, HTTP or TCP.
+func (m *Message) Next(e *wire.Entry) Read {
+	for {
+		for m.entries.Next() {
+			if m.entries.Key != 1<<3|wire.Bytes {
+				continue
+			}
+			ok := false
+			if m.tcp {
+				ok = e.WalkTCP(m.entries.Bytes)
+			} else {
+				ok = e.WalkHTTP(m.entries.Bytes)
+			}
+			if !ok {
+				return Malformed
+			}
+			return Good
+		}
+		m.broken = m.broken || m.entries.Broken()
+		if !m.nextList() {
+			return End
+		}
+	}
+}
+
+// nextList moves to the next list of entries.
+func (m *Message) nextList() bool {
+	for m.fields.Next() {
+		switch m.fields.Key {
+		case 2<<3 | wire.Bytes:
+			m.entries, m.tcp = wire.Read(m.fields.Bytes), false
+			return true
+		case 3<<3 | wire.Bytes:
+			m.entries, m.tcp = wire.Read(m.fields.Bytes), true
+			return true
+		}
+	}
+	m.broken = m.broken || m.fields.Broken()
+	return false
+}
+
+// Truncated tells, after End, whether a part of the message could not be read.
+func (m *Message) Truncated() bool { return m.broken }

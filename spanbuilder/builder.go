@@ -1,0 +1,265 @@
+package spanbuilder
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Upstream says when a second span, of kind CLIENT, is made for an entry.
+type Upstream uint8
+
+const (
+	UpstreamAuto   Upstream = iota // when an id went upstream that is not the span's own
+	UpstreamAlways                 // whenever an upstream host was reached
+	UpstreamNever
+)
+
+// Options say what spans contain.
+type Options struct {
+	Events          bool
+	Upstream        Upstream
+	RequestHeaders  []string // lower case; become http.request.header.<key>
+	ResponseHeaders []string // lower case; of headers and trailers
+	RedactQuery     []string // names of query parameters, in any case
+	MaxValue        int      // bytes
+	Headers         []propagation.Format
+	TraceTags       []string // names of custom tags with Envoy's trace id
+	SpanTags        []string // names of custom tags with Envoy's span id
+	StartMemory     int64
+}
+
+// Builder makes spans from entries. It is shared by all streams.
+type Builder struct {
+	opts    Options
+	redact  map[string]bool
+	methods methodSet
+	// Starts are the start entries whose end has not come.
+	Starts *Starts
+}
+
+// New makes a builder.
+func New(o Options) *Builder {
+	b := &Builder{opts: o, redact: map[string]bool{}, Starts: NewStarts(o.StartMemory)}
+	for _, name := range o.RedactQuery {
+		b.redact[strings.ToLower(name)] = true
+	}
+	return b
+}
+
+// Identity makes what one goroutine needs to find out what entries prove.
+func (b *Builder) Identity() *Identity {
+	order := slices.Clone(b.opts.Headers)
+	return &Identity{order: order, tags: idTags{b.opts.TraceTags, b.opts.SpanTags}, start: b.Starts}
+}
+
+// Span kinds of OTLP.
+const (
+	kindServer = 2
+	kindClient = 3
+)
+
+// Bits 8 and 9 of OTLP's span flags: whether the parent is remote is known, and it is.
+const (
+	flagRemoteKnown = 0x100
+	flagRemote      = 0x200
+)
+
+// request is one entry on its way into a span.
+type request struct {
+	*encoder
+	b      *Builder
+	e      *wire.Entry
+	l      *Logger
+	c      *Claim
+	kind   int
+	start  uint64
+	end    uint64
+	target target
+	rpc    rpc
+}
+
+// Bound gives the most bytes that a span of e can take: what Server and Client append is never longer.
+func (b *Builder) Bound(e *wire.Entry) int {
+	n := 6 << 10 // ids, keys, numbers, events, links, trace state
+	add := func(v []byte, grows int) { n += min(len(v)*grows, b.opts.MaxValue) + 16 }
+	// A byte that is not UTF-8 becomes three; a redacted query parameter grows by eight.
+	for _, v := range [...][]byte{e.Authority, e.Authority, e.Scheme, e.UserAgent, e.RequestID, e.UpstreamCluster, e.RouteName, e.CodeDetails,
+		e.TerminationDetails, e.UpstreamFailure, e.DownstreamFailure, e.SNI, e.DownstreamRemote.Host, e.DownstreamDirect.Host,
+		e.UpstreamRemote.Host, e.UpstreamRemote.Host, e.ForwardedFor} {
+		add(v, 3)
+	}
+	for _, v := range [...][]byte{e.Path, e.OriginalPath} {
+		add(v, 3)
+		add(v, 12)
+	}
+	for i, f := range e.CustomTags {
+		if i == maxAttributes {
+			break
+		}
+		add(f.Key, 3)
+		add(f.Value, 3)
+	}
+	return n + (len(b.opts.RequestHeaders)+len(b.opts.ResponseHeaders))*(b.opts.MaxValue/8) + b.headerBound(e)
+}
+
+// headerBound gives the bytes of the values that are copied from logged headers.
+func (b *Builder) headerBound(e *wire.Entry) (n int) {
+	for _, f := range [...]wire.Fields{e.RequestHeaders, e.ResponseHeaders, e.ResponseTrailers} {
+		for i := range f {
+			n += min(3*len(f[i].Value), b.opts.MaxValue) + 3*min(len(f[i].Key), 64)
+		}
+	}
+	return n
+}
+
+// Server appends the span of the request that e tells of, as a field of ScopeSpans: SERVER, or CLIENT where e is the
+// sending half of a mesh hop. dst needs room for Bound(e) bytes.
+func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte, Repairs) {
+	r := b.request(dst, e, l, c)
+	r.kind = kindServer
+	if l.outbound(e) {
+		r.kind = kindClient
+	}
+	flags := uint32(c.Flags)
+	if !c.Parent.IsZero() {
+		flags |= flagRemoteKnown | flagRemote
+	}
+	at := r.open(c.Own, c.Parent, flags)
+	for i := range c.NumLinks {
+		r.link(&c.Links[i])
+	}
+	r.common()
+	r.requestAttributes()
+	r.envoyAttributes()
+	if b.opts.Events {
+		r.events()
+	}
+	return r.close(at)
+}
+
+// Client appends the span of the request's way from Envoy to the upstream host, with the given id below the span that
+// Server makes. dst needs room for Bound(e) bytes.
+func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID) ([]byte, Repairs) {
+	r := b.request(dst, e, l, c)
+	r.kind = kindClient
+	// The last attempt: from its first byte up to its last byte down.
+	if t := e.Timings[wire.FirstUpstreamTx]; t.Set {
+		r.start = min(r.start+uint64(max(t.Duration(), 0)), r.end)
+	}
+	if t := e.Timings[wire.LastUpstreamRx]; t.Set {
+		start, _ := e.Start.Unix()
+		r.end = max(min(start+uint64(max(t.Duration(), 0)), r.end), r.start)
+	}
+	at := r.open(id, c.Own, uint32(c.Flags)|flagRemoteKnown)
+	r.common()
+	r.upstreamAttributes()
+	return r.close(at)
+}
+
+// ClientSpan tells whether e needs a CLIENT span and gives its id.
+func (b *Builder) ClientSpan(i *Identity, e *wire.Entry, l *Logger, c *Claim) (propagation.SpanID, bool) {
+	switch {
+	case b.opts.Upstream == UpstreamNever || e.TCP:
+		return propagation.SpanID{}, false
+	case !c.Up.IsZero():
+		return c.Up, true
+	case b.opts.Upstream == UpstreamAlways && e.HasUpstream():
+		return i.ClientID(e, l, c), true
+	}
+	return propagation.SpanID{}, false
+}
+
+func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim) request {
+	r := request{encoder: &encoder{dst: dst, field: spanAttributes, limit: b.opts.MaxValue}, b: b, e: e, l: l, c: c}
+	r.start, _ = e.Start.Unix()
+	r.end = r.start + length(e)
+	r.target = splitTarget(e)
+	r.rpc = r.findRPC()
+	return r
+}
+
+// length gives how long the request took: its duration, else up to its last known byte.
+func length(e *wire.Entry) uint64 {
+	d := e.Duration.Duration()
+	if !e.Duration.Set {
+		for _, t := range e.Timings {
+			d = max(d, t.Duration())
+		}
+	}
+	return uint64(max(d, 0))
+}
+
+// open writes what every span begins with and gives where it begins.
+func (r *request) open(id, parent propagation.SpanID, flags uint32) int {
+	at := r.openSpan()
+	r.dst = wire.AppendBytes(r.dst, spanTraceID, r.c.Trace[:])
+	r.dst = wire.AppendBytes(r.dst, spanID, id[:])
+	if len(r.c.TraceState) > 0 {
+		r.traceState()
+	}
+	if !parent.IsZero() {
+		r.dst = wire.AppendBytes(r.dst, spanParentID, parent[:])
+	}
+	if flags != 0 {
+		r.dst = wire.AppendFixed32(r.dst, spanFlags, flags)
+	}
+	r.name()
+	r.dst = wire.AppendUint(r.dst, spanKind, uint64(r.kind))
+	r.dst = wire.AppendFixed64(r.dst, spanStart, r.start)
+	r.dst = wire.AppendFixed64(r.dst, spanEnd, r.end)
+	return at
+}
+
+// traceState writes the part of the logged tracestate that may be forwarded.
+func (r *request) traceState() {
+	var room [1 << 10]byte
+	if v := propagation.AppendTraceState(room[:0], r.c.TraceState); len(v) > 0 {
+		r.dst = wire.AppendBytes(r.dst, spanTraceState, v)
+	}
+}
+
+// message Span.Link { bytes trace_id = 1; bytes span_id = 2; ...; fixed32 flags = 6; }
+func (r *request) link(ctx *propagation.Context) {
+	r.dst = wire.AppendVarint(r.dst, spanLinks<<3|wire.Bytes)
+	r.dst = append(r.dst, 2+16+2+8+5)
+	r.dst = wire.AppendBytes(r.dst, 1, ctx.Trace[:])
+	r.dst = wire.AppendBytes(r.dst, 2, ctx.Span[:])
+	r.dst = wire.AppendFixed32(r.dst, 6, uint32(ctx.Flags)|flagRemoteKnown|flagRemote)
+}
+
+func (r *request) close(at int) ([]byte, Repairs) {
+	r.status()
+	if r.dropped > 0 {
+		r.dst = wire.AppendUint(r.dst, spanDroppedAttributes, uint64(r.dropped))
+	}
+	r.closeSpan(at)
+	return r.dst, r.fixed
+}
+
+// The events are Envoy's own, by the names that its tracer gives them, in its order.
+var eventNames = [wire.NumTimings]string{
+	wire.LastDownstreamRx:  "last_downstream_rx_byte_received",
+	wire.FirstUpstreamTx:   "first_upstream_tx_byte_sent",
+	wire.LastUpstreamTx:    "last_upstream_tx_byte_sent",
+	wire.FirstUpstreamRx:   "first_upstream_rx_byte_received",
+	wire.LastUpstreamRx:    "last_upstream_rx_byte_received",
+	wire.FirstDownstreamTx: "first_downstream_tx_byte_sent",
+	wire.LastDownstreamTx:  "last_downstream_tx_byte_sent",
+}
+
+// completeEvent is the eighth timing, the whole duration.
+const completeEvent = "request_complete"
+
+func (r *request) events() {
+	for i, name := range eventNames {
+		if t := r.e.Timings[i]; t.Set {
+			r.event(r.start+uint64(max(t.Duration(), 0)), name)
+		}
+	}
+	if r.e.Duration.Set {
+		r.event(r.end, completeEvent)
+	}
+}

@@ -1,0 +1,126 @@
+package spanbuilder
+
+import (
+	"encoding/binary"
+
+	"github.com/dchest/siphash"
+
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Ids that are not known are derived, never random: the same entry gives the same ids at every agent and in every
+// release, so that copies collapse. The key and the version below must never change for a role that has been released.
+const (
+	deriveKey0, deriveKey1 = 0x616c7370616e2d76, 0x312d646572697665
+	deriveVersion          = 1
+)
+
+// A role keeps ids apart that are derived from the same entry.
+type role byte
+
+const (
+	roleTrace  role = 't' // trace id from an entry
+	roleShared role = 'x' // trace id from a request id, the same at every hop that passes it on
+	roleServer role = 's'
+	roleClient role = 'c'
+	roleStart  role = 'k' // not an id: the key of a start entry
+)
+
+// derivation builds the input of one hash in a buffer that is kept from entry to entry.
+type derivation struct{ buf []byte }
+
+func (d *derivation) begin(r role) *derivation {
+	d.buf = append(d.buf[:0], deriveVersion, byte(r))
+	return d
+}
+
+func (d *derivation) bytes(b []byte) *derivation {
+	d.buf = binary.LittleEndian.AppendUint32(d.buf, uint32(len(b)))
+	d.buf = append(d.buf, b...)
+	return d
+}
+
+func (d *derivation) uint(v uint64) *derivation {
+	d.buf = binary.LittleEndian.AppendUint64(d.buf, v)
+	return d
+}
+
+// requestID adds an x-request-id in the form in which every signal has it: the trace reason at character 14, which Envoy
+// may change on the way, masked, and bytes outside printable ASCII as "!", as ALS writes them.
+func (d *derivation) requestID(id []byte) *derivation {
+	masked := isUUID(id)
+	d.bytes(id)
+	at := d.buf[len(d.buf)-len(id):]
+	for i, c := range at {
+		if c < ' ' || c > '~' {
+			at[i] = '!'
+		}
+	}
+	if masked {
+		at[reasonAt] = 'x'
+	}
+	return d
+}
+
+func (d *derivation) sum() (uint64, uint64) { return siphash.Hash128(deriveKey0, deriveKey1, d.buf) }
+
+func (d *derivation) traceID() (t propagation.TraceID) {
+	a, b := d.sum()
+	binary.BigEndian.PutUint64(t[:], a)
+	binary.BigEndian.PutUint64(t[8:], b|1) // zero is not an id
+	return t
+}
+
+func (d *derivation) spanID() (s propagation.SpanID) {
+	a, _ := d.sum()
+	if a == 0 {
+		a = 1
+	}
+	binary.BigEndian.PutUint64(s[:], a)
+	return s
+}
+
+// newTrace gives the trace id of a request without any context.
+func (d *derivation) newTrace(e *wire.Entry, l *Logger) propagation.TraceID {
+	if isUUID(e.RequestID) {
+		return d.begin(roleShared).requestID(e.RequestID).traceID()
+	}
+	return d.begin(roleTrace).entry(e, l).traceID()
+}
+
+// newSpan gives the id of a span of e. The duration is part of it because the passes of a redirect share all the rest.
+func (d *derivation) newSpan(r role, trace propagation.TraceID, logged propagation.SpanID, e *wire.Entry, l *Logger) propagation.SpanID {
+	return d.begin(r).bytes(trace[:]).bytes(logged[:]).entry(e, l).spanID()
+}
+
+func (d *derivation) entry(e *wire.Entry, l *Logger) *derivation {
+	start, _ := e.Start.Unix()
+	d.bytes(l.nodeID).uint(start).uint(uint64(e.Duration.Duration()))
+	if e.TCP {
+		return d.bytes(e.StreamID) // a UUID of its own for each connection
+	}
+	return d.requestID(e.RequestID)
+}
+
+// reasonAt is where Envoy writes into an x-request-id why the request was traced.
+const reasonAt = 14
+
+// isUUID tells whether id has the form 8-4-4-4-12 of hexadecimal digits.
+func isUUID(id []byte) bool {
+	if len(id) != 36 {
+		return false
+	}
+	for i, c := range id {
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,186 @@
+package spanbuilder
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Field numbers of opentelemetry/proto/trace/v1/trace.proto and common/v1/common.proto.
+const (
+	spanTraceID, spanID, spanTraceState, spanParentID = 1, 2, 3, 4
+	spanName, spanKind, spanStart, spanEnd            = 5, 6, 7, 8
+	spanAttributes, spanDroppedAttributes             = 9, 10
+	spanEvents, spanLinks, spanStatus, spanFlags      = 11, 13, 15, 16
+	scopeSpans                                        = 2
+	resourceAttributes                                = 1
+	valueString, valueInt, valueDouble, valueArray    = 1, 3, 4, 5
+)
+
+// maxAttributes is the limit of attributes of one span; what is above is counted in the span (OpenTelemetry's default).
+const maxAttributes = 128
+
+// Repairs counts what had to be done to the strings of a span.
+type Repairs struct {
+	UTF8 int // values with bytes that were not UTF-8
+	Cut  int // values that were longer than the limit
+}
+
+// encoder appends attributes to dst. An attribute with an empty value is not written.
+type encoder struct {
+	dst     []byte
+	field   uint32 // of the list of attributes in the message being written
+	limit   int    // bytes of a value
+	count   int
+	dropped int
+	fixed   Repairs
+}
+
+// begin writes an attribute up to its value: size is that of the AnyValue.
+func (s *encoder) begin(keyLen, size int) bool {
+	if s.count >= maxAttributes {
+		s.dropped++
+		return false
+	}
+	s.count++
+	kv := 1 + wire.SizeVarint(uint64(keyLen)) + keyLen + 1 + wire.SizeVarint(uint64(size)) + size
+	s.dst = wire.AppendVarint(s.dst, uint64(s.field)<<3|wire.Bytes)
+	s.dst = wire.AppendVarint(s.dst, uint64(kv))
+	return true
+}
+
+func (s *encoder) key(key string, size int) {
+	s.dst = wire.AppendBytes(s.dst, 1, key)
+	s.valueOf(size)
+}
+
+func (s *encoder) valueOf(size int) {
+	s.dst = append(s.dst, 2<<3|wire.Bytes)
+	s.dst = wire.AppendVarint(s.dst, uint64(size))
+}
+
+// look measures v and counts what will be done to it.
+func (s *encoder) look(v []byte) wire.Text {
+	t := wire.NewText(v, s.limit)
+	if t.Repaired() {
+		s.fixed.UTF8++
+	}
+	if t.Cut {
+		s.fixed.Cut++
+	}
+	return t
+}
+
+func stringSize(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }
+
+func (s *encoder) value(t wire.Text) {
+	s.dst = append(s.dst, valueString<<3|wire.Bytes)
+	s.dst = wire.AppendVarint(s.dst, uint64(t.Len()))
+	s.dst = t.Append(s.dst)
+}
+
+// text appends a string that came from outside.
+func (s *encoder) text(key string, v []byte) {
+	if len(v) == 0 {
+		return
+	}
+	t := s.look(v)
+	if size := stringSize(t.Len()); s.begin(len(key), size) {
+		s.key(key, size)
+		s.value(t)
+	}
+}
+
+// texts appends an array of the one string v; its key is prefix and name.
+func (s *encoder) texts(prefix, name string, v []byte) {
+	t := s.look(v)
+	inner := stringSize(t.Len())
+	list := 1 + wire.SizeVarint(uint64(inner)) + inner
+	size := 1 + wire.SizeVarint(uint64(list)) + list
+	if s.begin(len(prefix)+len(name), size) {
+		s.dst = append(s.dst, 1<<3|wire.Bytes)
+		s.dst = wire.AppendVarint(s.dst, uint64(len(prefix)+len(name)))
+		s.dst = append(append(s.dst, prefix...), name...)
+		s.valueOf(size)
+		s.dst = wire.AppendVarint(append(s.dst, valueArray<<3|wire.Bytes), uint64(list))
+		s.dst = wire.AppendVarint(append(s.dst, 1<<3|wire.Bytes), uint64(inner))
+		s.value(t)
+	}
+}
+
+// tag appends a string whose key comes from outside, too.
+func (s *encoder) tag(prefix string, key, v []byte) {
+	if len(v) == 0 {
+		return
+	}
+	k, t := wire.NewText(key, s.limit), s.look(v)
+	if size := stringSize(t.Len()); s.begin(len(prefix)+k.Len(), size) {
+		s.dst = append(s.dst, 1<<3|wire.Bytes)
+		s.dst = wire.AppendVarint(s.dst, uint64(len(prefix)+k.Len()))
+		s.dst = k.Append(append(s.dst, prefix...))
+		s.valueOf(size)
+		s.value(t)
+	}
+}
+
+// str appends a string of our own.
+func (s *encoder) str(key, v string) {
+	if v == "" {
+		return
+	}
+	if size := stringSize(len(v)); s.begin(len(key), size) {
+		s.key(key, size)
+		s.dst = wire.AppendBytes(s.dst, valueString, v)
+	}
+}
+
+func (s *encoder) int(key string, v int64) {
+	if size := 1 + wire.SizeVarint(uint64(v)); s.begin(len(key), size) {
+		s.key(key, size)
+		s.dst = wire.AppendUint(s.dst, valueInt, uint64(v))
+	}
+}
+
+func (s *encoder) double(key string, v float64) {
+	const size = 1 + 8
+	if s.begin(len(key), size) {
+		s.key(key, size)
+		s.dst = wire.AppendFixed64(s.dst, valueDouble, math.Float64bits(v))
+	}
+}
+
+// event appends an event without attributes.
+func (s *encoder) event(at uint64, name string) {
+	s.dst = wire.AppendVarint(s.dst, spanEvents<<3|wire.Bytes)
+	s.dst = wire.AppendVarint(s.dst, uint64(1+8+1+wire.SizeVarint(uint64(len(name)))+len(name)))
+	s.dst = wire.AppendFixed64(s.dst, 1, at)
+	s.dst = wire.AppendBytes(s.dst, 2, name)
+}
+
+// The length of a span is known when it is written. Nearly all are between 128 and 16383 bytes, so two bytes are kept
+// for it; others are moved.
+const lengthRoom = 2
+
+// openSpan starts a span as a field of ScopeSpans and gives where its bytes begin.
+func (s *encoder) openSpan() int {
+	s.dst = append(s.dst, scopeSpans<<3|wire.Bytes, 0, 0)
+	return len(s.dst)
+}
+
+// closeSpan writes the length of the span that began at start.
+func (s *encoder) closeSpan(start int) {
+	n := len(s.dst) - start
+	var length [binary.MaxVarintLen64]byte
+	size := binary.PutUvarint(length[:], uint64(n))
+	switch {
+	case size > lengthRoom:
+		s.dst = append(s.dst, length[:size-lengthRoom]...)
+	case size < lengthRoom:
+		defer func() { s.dst = s.dst[:len(s.dst)-lengthRoom+size] }()
+	}
+	if size != lengthRoom {
+		copy(s.dst[start-lengthRoom+size:], s.dst[start:start+n])
+	}
+	copy(s.dst[start-lengthRoom:], length[:size])
+}

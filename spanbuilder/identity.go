@@ -1,0 +1,281 @@
+package spanbuilder
+
+import (
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Claim is what one entry proves about its place in a trace. What is not proven is derived (Own) or zero (Parent, Up).
+type Claim struct {
+	Row        int // index into the table of evidence
+	Trace      propagation.TraceID
+	Own        propagation.SpanID // the span of this request
+	Parent     propagation.SpanID // the caller's span
+	Up         propagation.SpanID // an id that went upstream and is not Own
+	Flags      byte               // W3C trace flags of the context that counts
+	TraceState []byte             // borrowed from the entry, unchecked
+	Links      [propagation.NumFormats]propagation.Context
+	NumLinks   int // of Links: valid contexts in other traces
+}
+
+// evidence is what one entry, its start entry and its logger say.
+type evidence struct {
+	entry  *wire.Entry
+	logger *Logger
+
+	format     propagation.Format
+	logged     *propagation.Context // the context that counts; nil: there is none
+	start      *Started             // nil: no start entry
+	tagTrace   propagation.TraceID  // zero: no such tag
+	tagSpan    propagation.SpanID
+	traceState bool // a tracestate header was logged, be it empty
+}
+
+// tagged tells whether the entry carries both ids of Envoy's own span.
+func (v *evidence) tagged() bool { return !v.tagSpan.IsZero() && !v.tagTrace.IsZero() }
+
+func (v *evidence) callerID() propagation.SpanID { return v.start.ID(v.format) }
+
+// parentOfOwn gives the parent when the logged id is known to be our own: the id in the start entry, else the one that
+// B3 carries along.
+func (v *evidence) parentOfOwn() propagation.SpanID {
+	if v.start != nil && v.callerID() != v.logged.Span {
+		return v.callerID()
+	}
+	return v.logged.Parent
+}
+
+// A row states one piece of evidence and what follows from it; what it does not set stays unknown. The first row that
+// holds decides. A tracing mode has no name here: only what can be seen in the entry counts.
+type row struct {
+	name  string
+	holds func(*evidence) bool
+	claim func(*evidence, *Claim)
+}
+
+// What a logged trace header bears depends on whether Envoy has overwritten it, which happens when a request is sent to
+// an upstream host, in the format of Envoy's own tracer. The previous hop leaves the same marks, so that a tracestate, an
+// x-b3-parentspanid, an upstream host or a count of attempts proves nothing alone.
+var rows = []row{
+	// Evidence: the id tags, and no context at all. They are Envoy's own span; unknown: its parent.
+	{"id_tags_alone", func(v *evidence) bool { return v.logged == nil && v.tagged() }, func(v *evidence, c *Claim) {
+		c.Trace, c.Own = v.tagTrace, v.tagSpan
+	}},
+	// Evidence: nothing. A trace of its own, shared by all hops with the same x-request-id.
+	{"no_context", func(v *evidence) bool { return v.logged == nil }, func(*evidence, *Claim) {}},
+	// Evidence: the tags name another trace, so the context belongs to nobody here. Unknown: the parent.
+	{"id_tags_other_trace", func(v *evidence) bool { return v.tagged() && v.tagTrace.Low() != v.logged.Trace.Low() }, func(v *evidence, c *Claim) {
+		c.Trace, c.Own = v.tagTrace, v.tagSpan
+	}},
+	// Evidence: the tag is the logged id. Our own, and injected.
+	{"id_tag_is_logged_id", func(v *evidence) bool { return v.tagSpan == v.logged.Span }, func(v *evidence, c *Claim) {
+		c.Own, c.Parent = v.logged.Span, v.parentOfOwn()
+	}},
+	// Evidence: nothing was sent to an upstream, so nothing was injected (Envoy 1.34 and later). The caller's.
+	{"no_upstream_host", func(v *evidence) bool { return !v.entry.HasUpstream() }, claimParent},
+	// Evidence: the operator says so, for this log.
+	{"configured_parent", func(v *evidence) bool { return v.logger.setting == ParentID }, claimParent},
+	{"configured_own", func(v *evidence) bool { return v.logger.setting == OwnID }, func(v *evidence, c *Claim) {
+		c.Own, c.Parent = v.logged.Span, v.parentOfOwn()
+	}},
+	{"configured_upstream", func(v *evidence) bool { return v.logger.setting == UpstreamID }, func(v *evidence, c *Claim) {
+		c.Own, c.Up = v.tagSpan, v.logged.Span
+		if c.Own.IsZero() {
+			c.Own = v.logged.Parent // B3: what went upstream says who sent it
+		}
+		if v.start != nil && v.callerID() != v.logged.Span {
+			c.Parent = v.callerID()
+		}
+	}},
+	// Evidence: the id is the one with which the request came. Not injected: the caller's.
+	{"start_same_id", func(v *evidence) bool { return v.start != nil && v.callerID() == v.logged.Span }, claimParent},
+	// Evidence: injected, and B3 names a parent that is not the caller. So the logged id is a child's, and the parent is us.
+	{"start_b3_child", func(v *evidence) bool {
+		return v.start != nil && v.tagSpan.IsZero() && !v.logged.Parent.IsZero() && v.logged.Parent != v.callerID()
+	}, func(v *evidence, c *Claim) {
+		c.Own, c.Parent, c.Up = v.logged.Parent, v.callerID(), v.logged.Span
+	}},
+	// Evidence: injected. The caller's id is the parent. Unknown without a tag: whether the logged id is our own or a
+	// child's; on a CLIENT below a span with a derived id it is right either way.
+	{"start_other_id", func(v *evidence) bool { return v.start != nil }, func(v *evidence, c *Claim) {
+		c.Own, c.Parent, c.Up = v.tagSpan, v.callerID(), v.logged.Span
+	}},
+	// Evidence: a tag with another id of the same trace, an upstream host, and a tracestate, which the tracer writes when it
+	// injects. The logged id went upstream. Unknown: the parent.
+	{"id_tag_trace_state", func(v *evidence) bool { return v.tagged() && v.traceState && !v.logger.neverInjects.Load() }, func(v *evidence, c *Claim) {
+		c.Own, c.Up = v.tagSpan, v.logged.Span
+	}},
+	// Evidence: a tag, and no sign of injection. Our own id is known; the logged one is the caller's as far as we know.
+	{"id_tag", func(v *evidence) bool { return v.tagged() }, claimParent},
+	// Evidence: none. The logged id is the parent unless there is proof of more.
+	{"unproven", func(*evidence) bool { return true }, claimParent},
+}
+
+func claimParent(v *evidence, c *Claim) { c.Own, c.Parent = v.tagSpan, v.logged.Span }
+
+// Rows gives the names of the rows of the table, for metrics and documentation; Claim.Row is an index into them.
+func Rows() []string {
+	names := make([]string, len(rows))
+	for i := range rows {
+		names[i] = rows[i].name
+	}
+	return names
+}
+
+// Identity finds out what entries prove. It belongs to one goroutine: what it gives is valid until its next use.
+type Identity struct {
+	Set   propagation.Set // the contexts of the entry last seen
+	order []propagation.Format
+	tags  idTags
+	start *Starts
+	derivation
+	taken Started
+}
+
+// Learn keeps what a start entry says about its caller.
+func (i *Identity) Learn(e *wire.Entry, l *Logger) {
+	i.read(e, l)
+	i.start.Learn(i.startKey(e, l), &i.Set)
+}
+
+func (i *Identity) read(e *wire.Entry, l *Logger) {
+	i.Set.Reset()
+	for _, h := range e.RequestHeaders {
+		i.Set.Header(h.Key, h.Value)
+	}
+	i.Set.Finish()
+	if _, ok := i.Set.TraceState(); ok {
+		l.logsTraceState.Store(true)
+	}
+}
+
+// Claim tells what e, which l has logged, proves.
+func (i *Identity) Claim(e *wire.Entry, l *Logger) (c Claim) {
+	i.read(e, l)
+	v := evidence{entry: e, logger: l}
+	_, v.traceState = i.Set.TraceState()
+	v.tagTrace, v.tagSpan = i.tags.ids(e)
+	if i.taken, _ = i.start.Take(i.startKey(e, l)); i.taken.has != 0 {
+		v.start = &i.taken
+	}
+	v.format, v.logged = i.context(&v)
+	l.observe(&v)
+	for n := range rows {
+		if rows[n].holds(&v) {
+			c.Row = n
+			rows[n].claim(&v, &c)
+			break
+		}
+	}
+	i.complete(&v, &c)
+	return c
+}
+
+// context finds the context that counts: the one in the format of this Envoy's tracer. It is the format whose id is not
+// the caller's, or whose trace the tag names; else that of the logger's last such proof; else the configured order decides.
+func (i *Identity) context(v *evidence) (propagation.Format, *propagation.Context) {
+	order := i.order
+	if v.start != nil {
+		for _, f := range order {
+			if c, ok := i.Set.Get(f); ok && v.start.ID(f) != c.Span {
+				v.logger.tracer.Store(int32(f) + 1)
+				return f, c
+			}
+		}
+	}
+	if !v.tagTrace.IsZero() {
+		for _, f := range order {
+			if c, ok := i.Set.Get(f); ok && c.Trace.Low() == v.tagTrace.Low() {
+				return f, c
+			}
+		}
+	}
+	switch t := v.logger.tracer.Load(); {
+	case t == 0:
+	case propagation.Format(t-1) == propagation.TraceParent:
+		order = tracerOrder[0][:]
+	default: // up to Envoy 1.39 a single b3 header is still the caller's
+		order = tracerOrder[1][:]
+	}
+	f, c, _ := i.Set.Choose(order)
+	return f, c
+}
+
+var tracerOrder = [2][propagation.NumFormats]propagation.Format{
+	{propagation.TraceParent, propagation.B3Multi, propagation.B3Single},
+	{propagation.B3Multi, propagation.B3Single, propagation.TraceParent},
+}
+
+// complete fills in what no row decides: the trace, derived ids, flags, trace state and links.
+func (i *Identity) complete(v *evidence, c *Claim) {
+	var logged propagation.SpanID
+	if v.logged != nil {
+		logged = v.logged.Span
+		if c.Trace.IsZero() {
+			c.Trace = v.logged.Trace
+		}
+	}
+	if c.Trace.IsZero() {
+		c.Trace = i.newTrace(v.entry, v.logger)
+	}
+	if c.Own.IsZero() {
+		c.Own = i.newSpan(roleServer, c.Trace, logged, v.entry, v.logger)
+	}
+	if c.Up == c.Own {
+		c.Up = propagation.SpanID{}
+	}
+	if c.Parent == c.Own {
+		c.Parent = propagation.SpanID{}
+	}
+	if v.logged != nil && v.logged.Trace.Low() == c.Trace.Low() {
+		c.Flags = v.logged.Flags
+	}
+	for f := range propagation.NumFormats {
+		ctx, ok := i.Set.Get(f)
+		if !ok {
+			continue
+		}
+		if ctx.Trace.Low() != c.Trace.Low() {
+			c.link(ctx)
+		} else if f == propagation.TraceParent {
+			c.TraceState, _ = i.Set.TraceState()
+		}
+	}
+}
+
+func (c *Claim) link(ctx *propagation.Context) {
+	for _, l := range c.Links[:c.NumLinks] {
+		if l.Trace == ctx.Trace && l.Span == ctx.Span {
+			return
+		}
+	}
+	c.Links[c.NumLinks] = *ctx
+	c.NumLinks++
+}
+
+// ClientID gives a derived id for the CLIENT span of e, for requests whose upstream id is not known.
+func (i *Identity) ClientID(e *wire.Entry, l *Logger, c *Claim) propagation.SpanID {
+	return i.newSpan(roleClient, c.Trace, c.Own, e, l)
+}
+
+// idTags are the names of the custom tags with Envoy's own ids.
+type idTags struct{ trace, span []string }
+
+// ids gives the ids in e's tags, zero for an absent one. "-", an empty value and zeros mean absent.
+func (t *idTags) ids(e *wire.Entry) (trace propagation.TraceID, span propagation.SpanID) {
+	for _, name := range t.trace {
+		if v, ok := e.CustomTags.Get(name); ok {
+			if trace, ok = propagation.ParseTraceID(v); ok {
+				break
+			}
+		}
+	}
+	for _, name := range t.span {
+		if v, ok := e.CustomTags.Get(name); ok {
+			if span, ok = propagation.ParseSpanID(v); ok {
+				break
+			}
+		}
+	}
+	return trace, span
+}

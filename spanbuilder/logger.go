@@ -1,0 +1,122 @@
+package spanbuilder
+
+import (
+	"bytes"
+	"net/netip"
+	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Relation is what an operator says of the span id in the logged trace headers of a log (correlate.header_span_id).
+type Relation uint8
+
+const (
+	Unsaid     Relation = iota
+	ParentID            // the caller's
+	OwnID               // that of Envoy's own span of the request
+	UpstreamID          // that of Envoy's span of the upstream attempt
+)
+
+// ParseRelation gives the relation with that name in configuration.
+func ParseRelation(name string) (Relation, bool) {
+	switch name {
+	case "parent":
+		return ParentID, true
+	case "own":
+		return OwnID, true
+	case "upstream":
+		return UpstreamID, true
+	}
+	return Unsaid, false
+}
+
+// Logger is who logs, an Envoy node and a log name, and what has been learned about it. It is shared by all streams of
+// the same logger.
+type Logger struct {
+	// Resource is what the spans of this logger have in common, encoded.
+	Resource *ring.Resource
+
+	nodeID, logName []byte
+	sidecar         netip.Addr // the pod's address when the node is an Istio sidecar
+	setting         Relation
+
+	logsTraceState atomic.Bool  // a tracestate was seen, so the logger lists that header
+	neverInjects   atomic.Bool  // no_context_propagation
+	tracer         atomic.Int32 // format of the node's tracer plus one, when it was proven
+}
+
+// observe learns from an entry what holds for all entries of its logger: the tracer writes a tracestate, even an empty
+// one, whenever it injects; a tagged request that went upstream without one was not injected.
+func (l *Logger) observe(v *evidence) {
+	if v.tagged() && v.entry.HasUpstream() && v.logged != nil && v.tagTrace.Low() == v.logged.Trace.Low() &&
+		!v.traceState && l.logsTraceState.Load() {
+		l.neverInjects.Store(true)
+	}
+}
+
+// outbound tells whether e is the sending half of a mesh hop: a sidecar's record of a request that its own pod made.
+func (l *Logger) outbound(e *wire.Entry) bool {
+	if !l.sidecar.IsValid() {
+		return false
+	}
+	if len(e.UpstreamCluster) > 0 {
+		return bytes.HasPrefix(e.UpstreamCluster, []byte("outbound|"))
+	}
+	peer, err := netip.ParseAddr(string(e.DownstreamDirect.Host))
+	return err == nil && peer.Unmap() == l.sidecar
+}
+
+// Loggers finds the Logger of an identifier. A stream asks once, when its identifier comes.
+type Loggers struct {
+	settings map[string]Relation
+	known    *lru.Cache[string, *Logger]
+}
+
+// maxLoggers bounds the loggers that are remembered: several logs for each Envoy of a large cluster, since a proxy may
+// send to any agent.
+const maxLoggers = 16384
+
+// NewLoggers makes an empty set. The settings are by log name.
+func NewLoggers(settings map[string]Relation) *Loggers {
+	known, err := lru.New[string, *Logger](maxLoggers)
+	if err != nil {
+		panic(err) // only a size below one is refused
+	}
+	return &Loggers{settings: settings, known: known}
+}
+
+// Find gives the logger with that node and log name; from is the sender's address. Nothing of the arguments is kept.
+func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger {
+	key := string(appendLoggerKey(nil, node, logName, from))
+	if l, ok := s.known.Get(key); ok {
+		return l
+	}
+	l := &Logger{
+		Resource: &ring.Resource{Bytes: appendResource(nil, node, logName)},
+		nodeID:   bytes.Clone(node.ID),
+		logName:  bytes.Clone(logName),
+		setting:  s.settings[string(logName)],
+	}
+	if id, ok := parseIstio(string(node.ID)); ok && id.role == "sidecar" {
+		l.sidecar = id.ip
+	}
+	if old, ok, _ := s.known.PeekOrAdd(key, l); ok {
+		return old
+	}
+	return l
+}
+
+func appendLoggerKey(dst []byte, node *wire.Node, logName []byte, from netip.Addr) []byte {
+	for _, part := range [][]byte{node.ID, node.Cluster, node.Zone, logName} {
+		dst = wire.AppendVarint(dst, uint64(len(part)))
+		dst = append(dst, part...)
+	}
+	if len(node.ID) == 0 {
+		dst = from.AppendTo(dst) // nodes without an id are told apart by their address
+	}
+	return dst
+}
