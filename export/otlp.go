@@ -1,0 +1,200 @@
+package export
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	_ "google.golang.org/grpc/encoding/gzip" // registers the compressor
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/alspan/alspan/internal/ledger"
+	"github.com/alspan/alspan/internal/rawgrpc"
+	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Options say where batches go and how.
+type Options struct {
+	Target  string      // host:port
+	TLS     *tls.Config // nil: plaintext
+	Gzip    bool
+	Headers map[string]string
+	Timeout time.Duration // of one attempt
+	Initial time.Duration // first wait between attempts; it doubles each time, with jitter
+	Max     time.Duration // longest wait
+	GiveUp  time.Duration // after this long a batch is dropped
+	Version string
+	Log     *slog.Logger
+}
+
+// OTLP sends batches to an OTLP/gRPC endpoint. It may be used by several senders at a time.
+type OTLP struct {
+	opts  Options
+	conn  *grpc.ClientConn
+	scope []byte
+	meta  metadata.MD
+	quiet quiet
+}
+
+// Result says what became of the spans of a batch: Exported and Dropped together are all of them.
+type Result struct {
+	Exported int
+	Dropped  int
+	Reason   ledger.SpanDrop // of the dropped ones
+}
+
+const (
+	exportMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+	maxResponse  = 4 << 20 // the limit of OTLP
+)
+
+// NewOTLP makes an exporter. It connects when the first batch is sent, and again whenever the connection is lost.
+func NewOTLP(o Options) (*OTLP, error) {
+	creds := insecure.NewCredentials()
+	if o.TLS != nil {
+		creds = credentials.NewTLS(o.TLS)
+	}
+	call := []grpc.CallOption{grpc.ForceCodecV2(rawgrpc.Codec{Pool: mem.DefaultBufferPool()}), grpc.MaxCallRecvMsgSize(maxResponse)}
+	if o.Gzip {
+		call = append(call, grpc.UseCompressor("gzip"))
+	}
+	conn, err := grpc.NewClient(o.Target,
+		grpc.WithTransportCredentials(creds),
+		grpc.WithUserAgent("alspan/"+o.Version),
+		grpc.WithDefaultCallOptions(call...),
+		grpc.WithDisableServiceConfig(),
+		// The upstream is asked again soon after it has come back; our own retries wait longer.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}, MinConnectTimeout: 5 * time.Second}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the export endpoint %q: %w", o.Target, err)
+	}
+	return &OTLP{opts: o, conn: conn, scope: newScope(o.Version), meta: metadata.New(o.Headers)}, nil
+}
+
+// Close ends the connection.
+func (o *OTLP) Close() error { return o.conn.Close() }
+
+// Export sends a batch and tries again where OTLP allows it, until the upstream took it, refused it for good, GiveUp has
+// passed, or ctx is over. The batch stays the caller's.
+func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
+	deadline := time.Now().Add(o.opts.GiveUp)
+	wait := o.opts.Initial
+	for {
+		rejected, err := o.attempt(ctx, b)
+		if err == nil {
+			return Result{Exported: b.Spans - rejected, Dropped: rejected, Reason: ledger.SpanPartial}
+		}
+		if ctx.Err() != nil {
+			return Result{Dropped: b.Spans, Reason: ledger.SpanShutdown}
+		}
+		again, asked := retryable(err)
+		pause := max(asked, wait/2+rand.N(wait/2+1))
+		switch {
+		case !again:
+			o.quiet.log(o.opts.Log, slog.LevelError, "The upstream refused spans for good", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+			return Result{Dropped: b.Spans, Reason: ledger.SpanRejected}
+		case time.Now().Add(pause).After(deadline):
+			o.quiet.log(o.opts.Log, slog.LevelError, "The upstream was away for too long", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+			return Result{Dropped: b.Spans, Reason: ledger.SpanRetryExhausted}
+		}
+		o.quiet.log(o.opts.Log, slog.LevelWarn, "Sending spans failed and will be tried again", slog.Duration("in", pause), slog.String("error", explain(err)))
+		if !sleep(ctx, pause) {
+			return Result{Dropped: b.Spans, Reason: ledger.SpanShutdown}
+		}
+		wait = min(2*wait, o.opts.Max)
+	}
+}
+
+// attempt sends the batch once and gives the number of spans that the upstream rejected.
+func (o *OTLP) attempt(ctx context.Context, b *ring.Batch) (rejected int, err error) {
+	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(ctx, o.meta), o.opts.Timeout)
+	defer cancel()
+	var answer rawgrpc.Message
+	defer answer.Free()
+	if err := o.conn.Invoke(ctx, exportMethod, &request{batch: b, scope: o.scope}, &answer); err != nil {
+		return 0, err
+	}
+	n, text := partialSuccess(answer.Bytes())
+	if n > 0 || text != "" {
+		o.quiet.log(o.opts.Log, slog.LevelWarn, "The upstream took only a part", slog.Int64("rejected", n), slog.String("message", text))
+	}
+	return int(min(max(n, 0), int64(b.Spans))), nil
+}
+
+// message ExportTraceServiceResponse { ExportTracePartialSuccess partial_success = 1; }
+// message ExportTracePartialSuccess { int64 rejected_spans = 1; string error_message = 2; }
+func partialSuccess(b []byte) (rejected int64, text string) {
+	for r := wire.Read(b); r.Next(); {
+		if r.Key != 1<<3|wire.Bytes {
+			continue
+		}
+		for p := wire.Read(r.Bytes); p.Next(); {
+			switch p.Key {
+			case 1<<3 | wire.Varint:
+				rejected = int64(p.Int)
+			case 2<<3 | wire.Bytes:
+				text = strings.ToValidUTF8(string(p.Bytes[:min(len(p.Bytes), 1024)]), "\uFFFD")
+			}
+		}
+	}
+	return rejected, text
+}
+
+// retryable tells whether OTLP allows to send again after err, and how long the upstream wants us to wait
+// (opentelemetry-proto docs/specification.md, section "Failures").
+func retryable(err error) (again bool, asked time.Duration) {
+	s := status.Convert(err)
+	told := false
+	for _, d := range s.Details() {
+		if info, ok := d.(*errdetails.RetryInfo); ok {
+			asked, told = info.GetRetryDelay().AsDuration(), true
+		}
+	}
+	switch s.Code() {
+	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted, codes.OutOfRange, codes.Unavailable, codes.DataLoss:
+		return true, asked
+	case codes.ResourceExhausted:
+		return told, asked
+	}
+	return false, 0
+}
+
+// explain adds what to change where the error alone does not say it.
+func explain(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "first record does not look like a TLS handshake"):
+		text += " (the upstream does not speak TLS: write http:// in export.endpoint)"
+	case strings.Contains(text, "error reading server preface"):
+		text += " (if the upstream speaks TLS, write https:// in export.endpoint)"
+	case errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded:
+		text += " (export.timeout)"
+	}
+	return text
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
