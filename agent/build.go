@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"github.com/alspan/alspan/export"
+	"github.com/alspan/alspan/internal/config"
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/spanbuilder"
+)
+
+// chunkSize is the size of a chunk of the batching core.
+const chunkSize = 64 << 10
+
+// A printer takes spans instead of the upstream.
+type printer func([]*tracepb.ResourceSpans)
+
+// newPipeline makes the pipeline that c describes. With a printer, spans are given to it instead of sent.
+func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, error) {
+	p := &Pipeline{
+		builder: spanbuilder.New(spanOptions(c)),
+		loggers: spanbuilder.NewLoggers(relations(c)),
+		tcp:     c.Spans.TCP,
+		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
+		core: ring.New(ring.Options{
+			Memory: int64(c.Export.Memory), Chunk: chunkSize,
+			Bytes: int64(c.Export.Batch.Bytes), Spans: c.Export.Batch.Spans, Age: c.Export.Batch.Age,
+		}),
+	}
+	if print != nil {
+		p.exporter = export.NewDecoded(print, version(), log)
+		return p, nil
+	}
+	o, err := newOTLP(c, log)
+	if err != nil {
+		return nil, err
+	}
+	p.exporter = o
+	return p, nil
+}
+
+func spanOptions(c *config.Config) spanbuilder.Options {
+	o := spanbuilder.Options{
+		Events:          c.Spans.Events,
+		RequestHeaders:  c.Spans.RequestHeaders,
+		ResponseHeaders: c.Spans.ResponseHeaders,
+		RedactQuery:     c.Spans.RedactQuery,
+		MaxValue:        int(c.Spans.MaxValue),
+		TraceTags:       c.Correlate.IDTags.TraceID,
+		SpanTags:        c.Correlate.IDTags.SpanID,
+		StartMemory:     int64(c.Correlate.StartMemory),
+	}
+	switch c.Spans.Upstream {
+	case "always":
+		o.Upstream = spanbuilder.UpstreamAlways
+	case "never":
+		o.Upstream = spanbuilder.UpstreamNever
+	}
+	for _, name := range c.Correlate.Headers {
+		if f, ok := propagation.ParseFormat(name); ok {
+			o.Headers = append(o.Headers, f)
+		}
+	}
+	return o
+}
+
+func relations(c *config.Config) map[string]spanbuilder.Relation {
+	m := map[string]spanbuilder.Relation{}
+	for name, relation := range c.Correlate.HeaderSpanID {
+		m[name], _ = spanbuilder.ParseRelation(relation)
+	}
+	return m
+}
+
+func newOTLP(c *config.Config, log *slog.Logger) (*export.OTLP, error) {
+	e := &c.Export
+	target, secure := e.Target()
+	o := export.Options{
+		Target: target, Gzip: e.Compression == "gzip", Headers: e.Headers, Timeout: e.Timeout,
+		Initial: e.Retry.Initial, Max: e.Retry.Max, GiveUp: e.Retry.GiveUp, Version: version(), Log: log,
+	}
+	if secure {
+		t, err := clientTLS(&e.TLS)
+		if err != nil {
+			return nil, err
+		}
+		o.TLS = t
+	}
+	return export.NewOTLP(o)
+}
+
+func clientTLS(c *config.ClientTLS) (*tls.Config, error) {
+	t := &tls.Config{ServerName: c.ServerName, InsecureSkipVerify: c.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pool, err := readCAs(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use export.tls.ca_file: %w", err)
+		}
+		t.RootCAs = pool
+	}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use export.tls.cert_file: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
+
+// serverTLS gives the receiver's TLS, nil when it is plaintext.
+func serverTLS(c *config.ServerTLS) (*tls.Config, error) {
+	if c.CertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use receive.tls.cert_file: %w", err)
+	}
+	t := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	if c.ClientCAFile != "" {
+		pool, err := readCAs(c.ClientCAFile)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use receive.tls.client_ca_file: %w", err)
+		}
+		t.ClientCAs, t.ClientAuth = pool, tls.RequireAndVerifyClientCert
+	}
+	return t, nil
+}
+
+func readCAs(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("cannot find a certificate in %s", file)
+	}
+	return pool, nil
+}

@@ -1,0 +1,125 @@
+// Package agent takes command-line arguments and gives a running alspan: it wires the stages and owns their life.
+// pipeline.go is the page to read first.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alspan/alspan/internal/config"
+)
+
+// Main runs the command and gives the exit status: 0, 1 for a failure, 2 for a command line that makes no sense.
+func Main(args []string) int {
+	// The first signal stops the agent in good order, a second one at once.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel)
+	root := command()
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "alspan: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "alspan",
+		Short:         "Turns Envoy access logs into OpenTelemetry spans.",
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(runCommand(), demoCommand(), validateCommand(), configCommand())
+	return root
+}
+
+func runCommand() *cobra.Command {
+	var file string
+	var stdout bool
+	c := &cobra.Command{Use: "run", Short: "Run the agent.", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		cfg, err := config.Load(file, os.LookupEnv)
+		if err != nil {
+			return err
+		}
+		log := newLog(c.ErrOrStderr(), cfg.Log)
+		if !stdout {
+			return run(c.Context(), cfg, nil, log)
+		}
+		screen := newScreen(c.OutOrStdout())
+		defer screen.close()
+		return run(c.Context(), cfg, screen.add, log)
+	}}
+	fileFlag(c, &file)
+	c.Flags().BoolVar(&stdout, "stdout", false, "print spans as trees instead of sending them")
+	return c
+}
+
+func validateCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{Use: "validate", Short: "Check a configuration file.", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		if _, err := config.Load(file, os.LookupEnv); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.OutOrStdout(), "The configuration is valid.")
+		return nil
+	}}
+	fileFlag(c, &file)
+	return c
+}
+
+func configCommand() *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Show what can be configured."}
+	show := func(use, short string, text func() []byte) {
+		c.AddCommand(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+			_, err := c.OutOrStdout().Write(text())
+			return err
+		}})
+	}
+	show("default", "Print the default configuration with explanations.", config.DefaultYAML)
+	show("schema", "Print the JSON Schema of the configuration file.", config.Schema)
+	return c
+}
+
+func fileFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", "", "configuration file (YAML); without it the defaults hold")
+}
+
+// newLog makes the agent's own log.
+func newLog(w io.Writer, c config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// version gives the module's version: that of the tag it was built from, else "devel" with the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return "devel"
+}

@@ -1,0 +1,110 @@
+package agent
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/alspan/alspan/internal/ledger"
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/spanbuilder"
+)
+
+// metrics gives the agent's counters to a registry. No stage knows of it: it reads what they count. All label values come
+// from fixed sets.
+type metrics struct{ series []series }
+
+// series is one time series: where its value is read at a scrape.
+type series struct {
+	desc   *prometheus.Desc
+	kind   prometheus.ValueType
+	value  func() int64
+	labels []string
+}
+
+func newMetrics(a *Agent) *metrics {
+	m := &metrics{}
+	p := a.pipeline
+	e, s, in := &p.Entries, &p.Spans, a.receiver.logs
+
+	m.counter("entries_received_total", "Access-log entries that were received.", &e.Received)
+	m.counter("entries_used_total", "Entries that made spans.", &e.Used)
+	m.counter("entries_taught_total", "Start entries that told the caller's trace context.", &e.Taught)
+	m.counter("entries_duplicate_total", "Entries that repeat another one.", &e.Duplicate)
+	m.gauge("entries_waiting", "Entries that wait for the other half of their request.", e.Waiting.Load)
+	for i := range ledger.NumEntryDrops {
+		m.counter("entries_dropped_total", "Entries that made no span, by reason.", &e.Dropped[i], "reason", i.String())
+	}
+	m.counter("messages_received_total", "Access-log messages that were received.", &in.Messages)
+	for i := range ledger.NumMessageRefusals {
+		m.counter("messages_refused_total", "Access-log messages that could not be read, or only up to a point, by reason.", &in.Refused[i], "reason", i.String())
+	}
+	m.gauge("streams", "Access-log streams that are open.", in.Streams.Load)
+
+	m.counter("spans_in_total", "Spans that were received.", &s.In)
+	m.counter("spans_made_total", "Spans that were made from entries.", &s.Made)
+	m.counter("spans_exported_total", "Spans that the upstream has taken.", &s.Exported)
+	m.gauge("spans_open", "Spans in batches that are being filled.", p.core.Open)
+	m.gauge("spans_queued", "Spans in batches that wait for a sender.", p.core.Queued)
+	m.gauge("spans_in_flight", "Spans in batches that are being sent.", p.core.InFlight)
+	m.gauge("spans_spooled", "Spans on disk.", s.Spooled.Load)
+	m.gauge("spans_waiting", "Spans that wait for the other half of their request.", s.Waiting.Load)
+	for i := range ledger.NumSpanDrops {
+		m.counter("spans_dropped_total", "Spans that were lost, by reason.", &s.Dropped[i], "reason", i.String())
+	}
+
+	for i, name := range spanbuilder.Rows() {
+		m.counter("identity_total", "Requests by the evidence for their place in a trace.", &p.rows[i], "evidence", name)
+	}
+	for f := range propagation.NumFormats {
+		for r := range propagation.NumReasons {
+			if r.Invalid() {
+				m.counter("context_invalid_total", "Logged trace contexts that are invalid, by format and reason.", &p.contexts[f][r], "format", f.String(), "reason", r.String())
+			}
+		}
+	}
+	m.counter("values_repaired_total", "Strings in which bytes that are not UTF-8 were replaced.", &p.repaired)
+	m.counter("values_cut_total", "Strings that were longer than spans.max_value.", &p.cut)
+	m.counter("start_entries_evicted_total", "Start entries that were forgotten before their end came.", &p.builder.Starts.Evicted)
+	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)
+	return m
+}
+
+// counter adds a counter; labels are pairs of name and value.
+func (m *metrics) counter(name, help string, v *atomic.Int64, labels ...string) {
+	m.add(prometheus.CounterValue, name, help, v.Load, labels)
+}
+
+func (m *metrics) gauge(name, help string, v func() int64) {
+	m.add(prometheus.GaugeValue, name, help, v, nil)
+}
+
+func (m *metrics) add(kind prometheus.ValueType, name, help string, v func() int64, labels []string) {
+	var names, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	m.series = append(m.series, series{prometheus.NewDesc("alspan_"+name, help, names, nil), kind, v, values})
+}
+
+// Describe gives the descriptions of all series.
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, s := range m.series {
+		out <- s.desc
+	}
+}
+
+// Collect reads all series.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	for _, s := range m.series {
+		out <- prometheus.MustNewConstMetric(s.desc, s.kind, float64(s.value()), s.labels...)
+	}
+}
+
+// dropped adds up the drops of all reasons.
+func dropped(reasons []atomic.Int64) (n int64) {
+	for i := range reasons {
+		n += reasons[i].Load()
+	}
+	return n
+}

@@ -1,0 +1,112 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/alspan/alspan/internal/config"
+)
+
+// Agent is one running agent.
+type Agent struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	pipeline *Pipeline
+	receiver *receiver
+	admin    *admin
+	ready    atomic.Bool
+	failed   chan error
+
+	senders sync.WaitGroup
+	abort   context.CancelFunc // ends the sending of what is still there
+}
+
+// Start makes an agent and returns when it serves. With a printer, spans are given to it instead of sent. Stop ends it.
+func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
+	p, err := newPipeline(c, print, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 4)}
+	if a.receiver, err = listen(&c.Receive, p); err != nil {
+		return nil, err
+	}
+	if a.admin, err = newAdmin(a); err != nil {
+		a.receiver.close()
+		return nil, err
+	}
+	ctx, abort := context.WithCancel(context.Background())
+	a.abort = abort
+	a.senders.Go(func() { p.deliver(ctx, c.Export.Senders) })
+	a.receiver.serve(a.failed)
+	a.admin.serve(a.failed)
+	a.ready.Store(true)
+	a.announce(print != nil)
+	return a, nil
+}
+
+// announce is the one line that says what listens where and where spans go.
+func (a *Agent) announce(printing bool) {
+	attrs := []slog.Attr{slog.String("version", version()), slog.String("grpc", a.Address())}
+	if len(a.receiver.listeners) > 1 {
+		attrs = append(attrs, slog.String("als", a.receiver.listeners[1].Addr().String()))
+	}
+	attrs = append(attrs, a.admin.attrs()...)
+	to := a.cfg.Export.Endpoint
+	if printing {
+		to = "stdout"
+	}
+	a.log.LogAttrs(context.Background(), slog.LevelInfo, "alspan is running", append(attrs, slog.String("export", to))...)
+}
+
+// Address gives where access logs are received.
+func (a *Agent) Address() string { return a.receiver.listeners[0].Addr().String() }
+
+// Failed gives the error of a listener that broke.
+func (a *Agent) Failed() <-chan error { return a.failed }
+
+// Stop ends the agent within the configured time: no longer ready, streams ended right after a message, open batches
+// sealed and sent; what cannot be sent until then is counted as lost.
+func (a *Agent) Stop() {
+	began, within := time.Now(), a.cfg.Export.Drain
+	a.ready.Store(false)
+	a.log.Info("alspan is stopping", "within", within)
+	a.receiver.stop(within)
+	a.pipeline.core.Close()
+	deadline := time.AfterFunc(max(within-time.Since(began), 0), a.abort)
+	a.senders.Wait()
+	deadline.Stop()
+	a.abort()
+	a.pipeline.close()
+	a.admin.stop()
+	e, s := &a.pipeline.Entries, &a.pipeline.Spans
+	lost := dropped(s.Dropped[:])
+	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)
+}
+
+// close lets the exporter go.
+func (p *Pipeline) close() {
+	if c, ok := p.exporter.(io.Closer); ok {
+		c.Close()
+	}
+}
+
+// run runs an agent until ctx is over or a listener breaks.
+func run(ctx context.Context, c *config.Config, print printer, log *slog.Logger) error {
+	a, err := Start(c, print, log)
+	if err != nil {
+		return err
+	}
+	defer a.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-a.Failed():
+		return errors.Join(errors.New("cannot go on"), err)
+	}
+}
