@@ -1,0 +1,44 @@
+# What a developer needs; CI calls the same targets.
+GO ?= go
+FUZZTIME ?= 10s
+
+.PHONY: build test unit race fuzz e2e tools check lint generate clean
+
+build: ## the binary, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/alspan .
+
+test: tools check unit race fuzz e2e ## everything: what CI runs
+
+tools: ## real peers for the end-to-end tests (Envoy, Jaeger), into the user's cache folder
+	$(GO) run ./internal/tools install
+
+check: ## formatting, vet
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+
+unit:
+	$(GO) test $$($(GO) list ./... | grep -v /e2e)
+
+race:
+	$(GO) test -race ./accesslog ./agent ./export ./internal/ring ./internal/fake ./spanbuilder
+
+# Each fuzz target for a short time; the seeds of all of them run in unit, too.
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg || exit 1; \
+		done; \
+	done
+
+e2e: ## real Envoys and a real Jaeger
+	$(GO) test -count 1 -timeout 20m ./agent/e2e
+
+lint: ## the linters of .golangci.yml
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run
+
+generate: ## docs/config.md and docs/config.schema.json
+	$(GO) test ./internal/config -update
+
+clean:
+	rm -rf bin
