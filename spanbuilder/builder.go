@@ -36,17 +36,33 @@ type Builder struct {
 	opts    Options
 	redact  map[string]bool
 	methods methodSet
+	// listBound is the room for the keys of all headers that may become attributes.
+	listBound int
 	// Starts are the start entries whose end has not come.
 	Starts *Starts
 }
 
 // New makes a builder.
 func New(o Options) *Builder {
+	o.RequestHeaders, o.ResponseHeaders = distinct(o.RequestHeaders), distinct(o.ResponseHeaders)
 	b := &Builder{opts: o, redact: map[string]bool{}, Starts: NewStarts(o.StartMemory)}
+	for _, name := range slices.Concat(o.RequestHeaders, o.ResponseHeaders) {
+		b.listBound += fieldBound + len(name)
+	}
 	for _, name := range o.RedactQuery {
 		b.redact[strings.ToLower(name)] = true
 	}
 	return b
+}
+
+// distinct gives the names in order, each once: an attribute that is there twice is not allowed in OTLP.
+func distinct(names []string) (once []string) {
+	for _, name := range names {
+		if !slices.Contains(once, name) {
+			once = append(once, name)
+		}
+	}
+	return once
 }
 
 // Identity makes what one goroutine needs to find out what entries prove.
@@ -79,38 +95,44 @@ type request struct {
 	end    uint64
 	target target
 	rpc    rpc
+	// answered tells whether there was a response that the span is about.
+	answered bool
 }
+
+// What Bound allows for besides the values that entries bring: the ids, numbers, events, links, trace state, own names
+// and keys of one span; the keys and lengths around one value of a list.
+const (
+	fixedBound = 6 << 10
+	fieldBound = 64
+)
 
 // Bound gives the most bytes that a span of e can take: what Server and Client append is never longer.
 func (b *Builder) Bound(e *wire.Entry) int {
-	n := 6 << 10 // ids, keys, numbers, events, links, trace state
-	add := func(v []byte, grows int) { n += min(len(v)*grows, b.opts.MaxValue) + 16 }
-	// A byte that is not UTF-8 becomes three; a redacted query parameter grows by eight.
-	for _, v := range [...][]byte{e.Authority, e.Authority, e.Scheme, e.UserAgent, e.RequestID, e.UpstreamCluster, e.RouteName, e.CodeDetails,
-		e.TerminationDetails, e.UpstreamFailure, e.DownstreamFailure, e.SNI, e.DownstreamRemote.Host, e.DownstreamDirect.Host,
-		e.UpstreamRemote.Host, e.UpstreamRemote.Host, e.ForwardedFor} {
+	n := fixedBound + b.listBound
+	add := func(v []byte, grows int) { n += min(len(v)*grows, b.opts.MaxValue) }
+	// A byte that is not UTF-8 becomes three. A value that is there twice, be it as a part of url.full, is added twice.
+	for _, v := range [...][]byte{e.Authority, e.Authority, e.Scheme, e.Scheme, e.UserAgent, e.RequestID, e.UpstreamCluster, e.RouteName,
+		e.CodeDetails, e.TerminationDetails, e.UpstreamFailure, e.DownstreamFailure, e.SNI, e.DownstreamRemote.Host,
+		e.DownstreamDirect.Host, e.UpstreamRemote.Host, e.UpstreamRemote.Host, e.ForwardedFor} {
 		add(v, 3)
 	}
 	for _, v := range [...][]byte{e.Path, e.OriginalPath} {
-		add(v, 3)
-		add(v, 12)
+		add(v, 3)  // rpc.method_original
+		add(v, 12) // url.path and url.query, where a redacted parameter grows by eight
+		add(v, 12) // url.full
 	}
-	for i, f := range e.CustomTags {
-		if i == maxAttributes {
-			break
-		}
+	for _, f := range e.CustomTags[:min(len(e.CustomTags), maxAttributes)] {
+		n += fieldBound
 		add(f.Key, 3)
 		add(f.Value, 3)
 	}
-	return n + (len(b.opts.RequestHeaders)+len(b.opts.ResponseHeaders))*(b.opts.MaxValue/8) + b.headerBound(e)
-}
-
-// headerBound gives the bytes of the values that are copied from logged headers.
-func (b *Builder) headerBound(e *wire.Entry) (n int) {
-	for _, f := range [...]wire.Fields{e.RequestHeaders, e.ResponseHeaders, e.ResponseTrailers} {
-		for i := range f {
-			n += min(3*len(f[i].Value), b.opts.MaxValue) + 3*min(len(f[i].Key), 64)
+	for _, list := range [...]wire.Fields{e.RequestHeaders, e.ResponseHeaders, e.ResponseTrailers} {
+		for i := range list {
+			add(list[i].Value, 3)
 		}
+	}
+	if original, ok := originalMethod(e); ok {
+		add(original, 3)
 	}
 	return n
 }
@@ -134,6 +156,7 @@ func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte
 	r.common()
 	r.requestAttributes()
 	r.envoyAttributes()
+	r.customTags() // last: what is too much is dropped from them
 	if b.opts.Events {
 		r.events()
 	}
@@ -145,6 +168,11 @@ func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte
 func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID) ([]byte, Repairs) {
 	r := b.request(dst, e, l, c)
 	r.kind = kindClient
+	// The host was asked for the path as it was rewritten, and a code without a byte from it is Envoy's own.
+	r.target = splitTarget(e.Path)
+	if !e.Timings[wire.FirstUpstreamRx].Set {
+		r.answered, r.rpc.status = false, -1
+	}
 	// The last attempt: from its first byte up to its last byte down.
 	if t := e.Timings[wire.FirstUpstreamTx]; t.Set {
 		r.start = min(r.start+uint64(max(t.Duration(), 0)), r.end)
@@ -176,8 +204,9 @@ func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim) reques
 	r := request{encoder: &encoder{dst: dst, field: spanAttributes, limit: b.opts.MaxValue}, b: b, e: e, l: l, c: c}
 	r.start, _ = e.Start.Unix()
 	r.end = r.start + length(e)
-	r.target = splitTarget(e)
+	r.target = splitTarget(sentPath(e))
 	r.rpc = r.findRPC()
+	r.answered = e.HasCode && e.Code != 0
 	return r
 }
 
@@ -231,7 +260,6 @@ func (r *request) link(ctx *propagation.Context) {
 }
 
 func (r *request) close(at int) ([]byte, Repairs) {
-	r.status()
 	if r.dropped > 0 {
 		r.dst = wire.AppendUint(r.dst, spanDroppedAttributes, uint64(r.dropped))
 	}

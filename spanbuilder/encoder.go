@@ -114,7 +114,7 @@ func (s *encoder) tag(prefix string, key, v []byte) {
 	if len(v) == 0 {
 		return
 	}
-	k, t := wire.NewText(key, s.limit), s.look(v)
+	k, t := s.look(key), s.look(v)
 	if size := stringSize(t.Len()); s.begin(len(prefix)+k.Len(), size) {
 		s.dst = append(s.dst, 1<<3|wire.Bytes)
 		s.dst = wire.AppendVarint(s.dst, uint64(len(prefix)+k.Len()))

@@ -2,10 +2,15 @@ package spanbuilder
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/alspan/alspan/internal/wire"
 )
+
+// maxLogName bounds the log's name, which is no part of the entry.
+const maxLogName = 256
 
 // envoyAttributes writes Envoy's own facts.
 func (r *request) envoyAttributes() {
@@ -29,7 +34,7 @@ func (r *request) envoyAttributes() {
 		r.int("envoy.attempts", int64(e.Attempts))
 	}
 	r.text("envoy.request_id", e.RequestID)
-	r.text("envoy.log_name", r.l.logName)
+	r.text("envoy.log_name", r.l.logName[:min(len(r.l.logName), maxLogName)])
 	r.text("envoy.connection_termination_details", e.TerminationDetails)
 	r.text("envoy.upstream_transport_failure_reason", e.UpstreamFailure)
 	r.text("envoy.downstream_transport_failure_reason", e.DownstreamFailure)
@@ -39,13 +44,12 @@ func (r *request) envoyAttributes() {
 		r.int("envoy.bytes_sent", int64(e.BytesSent))
 	}
 	r.durations()
-	r.customTags()
 }
 
 // durations writes the two figures that are asked for most: how long the upstream took, and how long Envoy did.
 func (r *request) durations() {
 	from, to := r.e.Timings[wire.FirstUpstreamTx], r.e.Timings[wire.LastUpstreamRx]
-	if !from.Set || !to.Set || to.Duration() < from.Duration() {
+	if !from.Set || !to.Set || from.Duration() < 0 || to.Duration() < from.Duration() {
 		return
 	}
 	upstream := to.Duration() - from.Duration()
@@ -57,19 +61,25 @@ func (r *request) durations() {
 
 // customTags writes the tags of the access log that carry no ids. Of a key that is there twice the last value counts.
 func (r *request) customTags() {
-	for i, tag := range r.e.CustomTags {
+	tags := r.e.CustomTags[:min(len(r.e.CustomTags), maxAttributes)]
+	r.dropped += len(r.e.CustomTags) - len(tags)
+	same := bytes.Equal
+	if slices.ContainsFunc(tags, func(f wire.Field) bool { return !utf8.Valid(f.Key) || len(f.Key) > r.limit }) {
+		// Keys that differ may be the same once they are repaired and cut.
+		same = func(a, b []byte) bool { return bytes.Equal(r.written(a), r.written(b)) }
+	}
+	for i, tag := range tags {
 		if len(tag.Key) == 0 || r.b.isIDTag(tag.Key) {
 			continue
 		}
-		last := true
-		for _, later := range r.e.CustomTags[i+1 : min(len(r.e.CustomTags), i+maxAttributes)] {
-			last = last && !bytes.Equal(later.Key, tag.Key)
-		}
-		if last {
+		if !slices.ContainsFunc(tags[i+1:], func(later wire.Field) bool { return same(later.Key, tag.Key) }) {
 			r.tag("envoy.tag.", tag.Key, tag.Value)
 		}
 	}
 }
+
+// written gives v as it is written into a span.
+func (r *request) written(v []byte) []byte { return wire.NewText(v, r.limit).Append(nil) }
 
 func (b *Builder) isIDTag(key []byte) bool {
 	for _, names := range [...][]string{b.opts.TraceTags, b.opts.SpanTags} {
@@ -82,22 +92,25 @@ func (b *Builder) isIDTag(key []byte) bool {
 	return false
 }
 
+// downstreamReset is the flag of a caller who has reset its HTTP/2 or HTTP/3 stream (Envoy 1.30 and later).
+const downstreamReset wire.ResponseFlags = 1 << 27
+
+// callerLeft has the flags of a caller who went away: not an error of anybody here.
+const callerLeft = wire.DownstreamTermination | downstreamReset
+
 // status writes error.type and the span's status: 5xx is an error of a SERVER, 4xx and 5xx of a CLIENT, and so is a
 // request without an answer, except when it was the caller who went away.
 func (r *request) status() {
 	e, failure := r.e, ""
-	code := uint32(0)
-	if e.HasCode {
-		code = e.Code
-	}
 	switch {
 	case r.rpc.failed(r.kind):
 		failure = r.rpc.statusName()
-	case code >= 500 || code >= 400 && r.kind == kindClient:
-		failure = strconv.Itoa(int(code))
-	case code != 0:
-		return
-	case e.TCP && e.Flags == 0 || e.Flags&wire.DownstreamTermination != 0:
+	case r.answered:
+		if e.Code < 400 || e.Code < 500 && r.kind != kindClient {
+			return
+		}
+		failure = strconv.FormatUint(uint64(e.Code), 10)
+	case e.TCP && e.Flags == 0 || e.Flags&callerLeft != 0:
 		return
 	default:
 		failure = r.noAnswer()
@@ -115,7 +128,7 @@ func (r *request) noAnswer() string {
 	}
 	word := r.e.CodeDetails
 	for i, c := range word {
-		if (c < 'a' || c > 'z') && c != '_' && c != '.' {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '.' {
 			word = word[:i]
 			break
 		}

@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 
 	"github.com/alspan/alspan/internal/wire"
@@ -22,6 +23,14 @@ func method(e *wire.Entry) (value, name string) {
 	return otherMethod, "HTTP"
 }
 
+// originalMethod gives the method that http.request.method does not, if it was logged.
+func originalMethod(e *wire.Entry) ([]byte, bool) {
+	if value, _ := method(e); value != otherMethod {
+		return nil, false
+	}
+	return e.RequestHeaders.Get(":method")
+}
+
 var protocolVersions = [...]string{1: "1.0", "1.1", "2", "3"}
 var tlsVersions = [...]string{1: "1", "1.1", "1.2", "1.3"}
 
@@ -35,6 +44,8 @@ func pick(names []string, i int32) string {
 // name writes the span's name: never a raw path.
 func (r *request) name() {
 	switch {
+	case r.e.TCP && r.e.Type == wire.UDPSessionEnd:
+		r.dst = wire.AppendBytes(r.dst, spanName, "UDP")
 	case r.e.TCP:
 		r.dst = wire.AppendBytes(r.dst, spanName, "TCP")
 	case r.rpc.method != "":
@@ -48,21 +59,23 @@ func (r *request) name() {
 // common writes what the spans of both sides say.
 func (r *request) common() {
 	e := r.e
-	if e.TCP {
+	switch {
+	case e.TCP && e.Type == wire.UDPSessionEnd:
+		r.str("network.transport", "udp")
+	case e.TCP:
 		r.str("network.transport", "tcp")
-		return
-	}
-	value, _ := method(e)
-	r.str("http.request.method", value)
-	if value == otherMethod {
-		if original, ok := e.RequestHeaders.Get(":method"); ok {
+	default:
+		value, _ := method(e)
+		r.str("http.request.method", value)
+		if original, ok := originalMethod(e); ok {
 			r.text("http.request.method_original", original)
 		}
+		if r.answered {
+			r.int("http.response.status_code", int64(e.Code))
+		}
+		r.rpcAttributes()
 	}
-	if e.HasCode && e.Code != 0 {
-		r.int("http.response.status_code", int64(e.Code))
-	}
-	r.rpcAttributes()
+	r.status()
 }
 
 // requestAttributes writes what the request and its sender say.
@@ -72,14 +85,15 @@ func (r *request) requestAttributes() {
 	r.text("url.path", r.target.path)
 	r.text("url.query", r.b.redacted(r.target.query))
 	if !e.TCP {
-		host, port := splitAuthority(e.Authority)
-		r.text("server.address", host)
-		if port > 0 {
-			r.int("server.port", port)
-		}
+		r.server()
 	}
-	r.address("client.", &e.DownstreamRemote)
-	r.address("network.peer.", &e.DownstreamDirect)
+	r.client()
+	if r.kind == kindClient { // a sidecar's, of a request that its own pod made
+		r.fullURL()
+		r.address("network.peer.", &e.UpstreamRemote)
+	} else {
+		r.address("network.peer.", &e.DownstreamDirect)
+	}
 	r.str("network.protocol.version", pick(protocolVersions[:], e.Protocol))
 	if v := pick(tlsVersions[:], e.TLSVersion); v != "" {
 		r.str("tls.protocol.name", "tls")
@@ -109,16 +123,7 @@ func (r *request) requestAttributes() {
 // upstreamAttributes writes what the CLIENT span says of the host that was called.
 func (r *request) upstreamAttributes() {
 	e := r.e
-	if len(e.Authority) > 0 {
-		var room [512]byte
-		full := append(room[:0], e.Scheme...)
-		full = append(append(full, "://"...), withoutUser(e.Authority)...)
-		full = append(full, r.target.path...)
-		if len(r.target.query) > 0 {
-			full = append(append(full, '?'), r.b.redacted(r.target.query)...)
-		}
-		r.text("url.full", full)
-	}
+	r.fullURL()
 	r.address("server.", &e.UpstreamRemote)
 	r.address("network.peer.", &e.UpstreamRemote)
 	if e.Attempts > 1 {
@@ -126,6 +131,51 @@ func (r *request) upstreamAttributes() {
 	}
 	r.text("envoy.upstream_cluster", e.UpstreamCluster)
 	r.text("envoy.upstream_transport_failure_reason", e.UpstreamFailure)
+}
+
+// server writes whom the caller asked.
+func (r *request) server() {
+	host, port := splitAuthority(r.e.Authority)
+	if len(host) == 0 {
+		return
+	}
+	r.text("server.address", host)
+	if port == 0 && r.kind == kindClient { // required there
+		port = defaultPorts[string(r.e.Scheme)]
+	}
+	if port != 0 {
+		r.int("server.port", port)
+	}
+}
+
+var defaultPorts = map[string]int64{"http": 80, "https": 443}
+
+// client writes who called: what Envoy has found out, else the first of x-forwarded-for.
+func (r *request) client() {
+	if r.e.DownstreamRemote.Kind != wire.NoAddress {
+		r.address("client.", &r.e.DownstreamRemote)
+		return
+	}
+	first, _, _ := bytes.Cut(r.e.ForwardedFor, []byte{','})
+	r.text("client.address", bytes.TrimSpace(first))
+}
+
+// fullURL writes url.full, without credentials.
+func (r *request) fullURL() {
+	e := r.e
+	authority := withoutUser(e.Authority)
+	if len(authority) == 0 || len(e.Scheme) == 0 {
+		return
+	}
+	var room [512]byte
+	full := append(append(append(room[:0], e.Scheme...), "://"...), authority...)
+	if len(r.target.path) > 0 && r.target.path[0] == '/' { // "*" is no part of a URL
+		full = append(full, r.target.path...)
+	}
+	if len(r.target.query) > 0 {
+		full = append(append(full, '?'), r.b.redacted(r.target.query)...)
+	}
+	r.text("url.full", full)
 }
 
 // address writes <prefix>address and <prefix>port.
@@ -143,12 +193,15 @@ func (r *request) address(prefix string, a *wire.Address) {
 // target is the request's path, split.
 type target struct{ path, query []byte }
 
-// splitTarget splits the path that the caller sent; Envoy keeps it when it rewrites the path.
-func splitTarget(e *wire.Entry) target {
-	p := e.OriginalPath
-	if len(p) == 0 {
-		p = e.Path
+// sentPath gives the path that the caller sent; Envoy keeps it when it rewrites the path.
+func sentPath(e *wire.Entry) []byte {
+	if len(e.OriginalPath) > 0 {
+		return e.OriginalPath
 	}
+	return e.Path
+}
+
+func splitTarget(p []byte) target {
 	path, query, _ := bytes.Cut(p, []byte{'?'})
 	return target{path, query}
 }
@@ -160,26 +213,33 @@ func withoutUser(authority []byte) []byte {
 // splitAuthority splits host and port; the port is 0 when there is none. An IPv6 address loses its brackets.
 func splitAuthority(authority []byte) (host []byte, port int64) {
 	host = withoutUser(authority)
-	colon := bytes.LastIndexByte(host, ':')
-	if end := bytes.IndexByte(host, ']'); len(host) > 0 && host[0] == '[' && end > 0 {
-		if colon == end+1 {
-			port, _ = strconv.ParseInt(string(host[colon+1:]), 10, 64)
+	if end := bytes.IndexByte(host, ']'); end > 0 && host[0] == '[' {
+		if rest := host[end+1:]; len(rest) > 0 && rest[0] == ':' {
+			port, _ = parsePort(rest[1:])
 		}
-		return host[1:end], inRange(port)
+		return host[1:end], port
 	}
-	if colon < 0 || bytes.IndexByte(host, ':') != colon {
-		return host, 0 // none, or a bare IPv6 address
+	name, digits, found := bytes.Cut(host, []byte{':'})
+	if !found || bytes.IndexByte(digits, ':') >= 0 {
+		return host, 0 // no port, or a bare IPv6 address
 	}
-	n, err := strconv.ParseInt(string(host[colon+1:]), 10, 64)
-	if err != nil {
-		return host, 0
+	if port, ok := parsePort(digits); ok {
+		return name, port
 	}
-	return host[:colon], inRange(n)
+	return host, 0
 }
 
-func inRange(port int64) int64 {
-	if port < 0 || port > 65535 {
-		return 0
+// parsePort gives the port in b; an empty or impossible one is 0. It gives false when b is not a number.
+func parsePort(b []byte) (port int64, ok bool) {
+	if len(b) == 0 {
+		return 0, true
 	}
-	return port
+	n, err := strconv.ParseUint(string(b), 10, 16)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	if err != nil {
+		n = 0
+	}
+	return int64(n), true
 }

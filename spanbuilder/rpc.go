@@ -73,6 +73,9 @@ func (r *request) rpcAttributes() {
 	}
 	r.str("rpc.system.name", "grpc")
 	r.str("rpc.method", r.rpc.method)
+	if r.rpc.method == otherMethod {
+		r.text("rpc.method_original", bytes.TrimPrefix(r.target.path, []byte{'/'}))
+	}
 	r.str("rpc.response.status_code", r.rpc.statusName())
 }
 

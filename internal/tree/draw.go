@@ -11,7 +11,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
-// The columns of a span's line.
+// The columns of a span's line. Notes follow the last, or stand below the line where there is no room for them.
 const (
 	colTree = iota // the drawing and the service
 	colKind
@@ -19,7 +19,6 @@ const (
 	colResult
 	colDuration
 	colOffset
-	colNotes
 	numCols
 )
 
@@ -30,6 +29,7 @@ type row struct {
 	drawing string // part of colTree
 	cells   [numCols]string
 	path    string // part of colName
+	notes   string
 	failed  bool
 	below   string   // the drawing before what stands below the line
 	events  []string // that stand there
@@ -148,8 +148,8 @@ func (n *node) row(begin uint64) row {
 	r.cells = [numCols]string{
 		colTree: service, colKind: kind(n.Kind), colName: name, colResult: strings.TrimRight(mark+result(n.Attributes), " "),
 		colDuration: between(n.StartTimeUnixNano, n.EndTimeUnixNano), colOffset: offset(begin, n.StartTimeUnixNano),
-		colNotes: strings.Join(notes, ", "),
 	}
+	r.notes = strings.Join(notes, ", ")
 	return r
 }
 
@@ -173,17 +173,21 @@ func (r *row) width(col int) int {
 	return n
 }
 
-// fitted gives the columns' widths: as wide as their widest cell, less where the line would be too long.
+// fitted gives the columns' widths: as wide as their widest cell, less where a line with a short note would be too long.
 func fitted(rows []row, width int) [numCols]int {
 	var widths [numCols]int
-	over := 2*(numCols-1) - width
+	note := 0
+	for i := range rows {
+		note = max(note, min(utf8.RuneCountInString(rows[i].notes), 12))
+	}
+	over := 2*numCols + note - width
 	for col := range numCols {
 		for i := range rows {
 			widths[col] = max(widths[col], rows[i].width(col))
 		}
 		over += widths[col]
 	}
-	for _, shrink := range []struct{ col, least int }{{colName, 24}, {colNotes, 12}, {colName, 12}, {colTree, 24}} {
+	for _, shrink := range []struct{ col, least int }{{colName, 24}, {colTree, 24}, {colName, 12}} {
 		if less := min(over, widths[shrink.col]-shrink.least); less > 0 {
 			widths[shrink.col] -= less
 			over -= less

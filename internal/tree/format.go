@@ -48,21 +48,20 @@ func duration(d time.Duration) string {
 	if d >= 100*time.Second {
 		return d.Round(time.Second).String()
 	}
-	for _, u := range []struct {
-		unit time.Duration
-		name string
-	}{{time.Nanosecond, "ns"}, {time.Microsecond, "µs"}, {time.Millisecond, "ms"}} {
-		if v := float64(d) / float64(u.unit); v < 999.5 {
-			return digits(v) + u.name
-		}
+	us := float64(d) / 1e3
+	switch {
+	case d < time.Microsecond:
+		return strconv.Itoa(int(d)) + "ns"
+	case us < 999.5:
+		return digits(us) + "µs"
+	case us < 999.5e3:
+		return digits(us/1e3) + "ms"
 	}
-	return digits(d.Seconds()) + "s"
+	return digits(us/1e6) + "s"
 }
 
 func digits(v float64) string {
 	switch {
-	case v == float64(int(v)) && v < 10:
-		return strconv.Itoa(int(v))
 	case v < 9.995:
 		return fmt.Sprintf("%.2f", v)
 	case v < 99.95:

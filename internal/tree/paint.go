@@ -75,8 +75,20 @@ func (r *row) write(b *strings.Builder, widths [numCols]int, p painter, width in
 			pad += w - utf8.RuneCountInString(s)
 		}
 	}
+	used := 2 * (numCols - 1)
+	for _, w := range widths {
+		used += w
+	}
+	inline := r.notes == "" || used+2+utf8.RuneCountInString(r.notes) <= width
+	if inline {
+		pad += 2
+		put(r.notes, yellow)
+	}
 	b.WriteString(line.String())
 	b.WriteByte('\n')
+	if !inline {
+		b.WriteString(p.paint(dim, r.below) + p.paint(yellow, fit(r.notes, width-utf8.RuneCountInString(r.below))) + "\n")
+	}
 	r.writeEvents(b, p, width)
 }
 
@@ -124,8 +136,6 @@ func (r *row) color(col int) color {
 		}
 	case colOffset:
 		return dim
-	case colNotes:
-		return yellow
 	}
 	return ""
 }

@@ -74,13 +74,13 @@ func NewText(s []byte, limit int) Text {
 			if w = len("\uFFFD"); bad {
 				w = 0 // a run of bad bytes is one replacement
 			}
-			t.broken = true
 		}
 		if size+w > limit {
 			t.s, t.Cut = s[:i], true
 			break
 		}
 		size, bad, i = size+w, isBad, i+n
+		t.broken = t.broken || isBad
 	}
 	t.size = size
 	return t
@@ -89,7 +89,7 @@ func NewText(s []byte, limit int) Text {
 // Len gives the number of bytes that Append appends.
 func (t Text) Len() int { return t.size }
 
-// Repaired tells whether the value has bytes that are not UTF-8.
+// Repaired tells whether Append replaces bytes that are not UTF-8. Those behind the limit are cut, not replaced.
 func (t Text) Repaired() bool { return t.broken }
 
 // Append appends the value: valid UTF-8, at most as long as the limit.

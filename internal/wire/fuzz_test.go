@@ -121,10 +121,10 @@ func checkText(t *testing.T, s []byte, limit int) {
 	text := NewText(s, limit)
 	got := text.Append([]byte("before"))
 	if string(got) != "before"+want {
-		t.Errorf("%q with limit %d is %q, want %q", s, limit, got[6:], want)
+		t.Fatalf("%q with limit %d is %q, want %q", s, limit, got[6:], want)
 	}
 	if text.Len() != len(want) || text.Cut != (len(whole) > limit) || text.Repaired() != repaired {
-		t.Errorf("%q with limit %d: length %d, cut %v, repaired %v; want %d, %v, %v",
+		t.Fatalf("%q with limit %d: length %d, cut %v, repaired %v; want %d, %v, %v",
 			s, limit, text.Len(), text.Cut, text.Repaired(), len(want), len(whole) > limit, repaired)
 	}
 }
