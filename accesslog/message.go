@@ -30,19 +30,29 @@ type Identifier struct {
 // Identifier gives the message's identifier, and false when it has none or a malformed one.
 func (m *Message) Identifier() (id Identifier, ok bool) {
 	for r := wire.Read(m.body); r.Next(); {
-		if r.Key != 1<<3|wire.Bytes {
+		if r.Key != 1<<3|wire.Bytes || len(r.Bytes) == 0 {
 			continue
 		}
-		for f := wire.Read(r.Bytes); f.Next(); {
-			switch f.Key {
-			case 1<<3 | wire.Bytes:
-				ok = id.Node.Walk(f.Bytes)
-			case 2<<3 | wire.Bytes:
-				id.LogName, ok = f.Bytes, true
-			}
+		if ok = id.walk(r.Bytes); !ok {
+			return Identifier{}, false
 		}
 	}
 	return id, ok
+}
+
+func (id *Identifier) walk(b []byte) bool {
+	r := wire.Read(b)
+	for r.Next() {
+		switch r.Key {
+		case 1<<3 | wire.Bytes:
+			if !id.Node.Merge(r.Bytes) {
+				return false
+			}
+		case 2<<3 | wire.Bytes:
+			id.LogName = r.Bytes
+		}
+	}
+	return !r.Broken()
 }
 
 // Read says what Next has found.

@@ -30,7 +30,10 @@ type Server struct {
 	open  func(from netip.Addr) Consumer
 	drain chan struct{}
 	cut   chan struct{}
-	busy  sync.WaitGroup
+
+	mu     sync.Mutex // guards closed, and busy against a stream that opens while Cut waits
+	closed bool
+	busy   sync.WaitGroup
 
 	// Streams is the number of open streams, Messages counts what was received, Refused what could not be read.
 	Streams  atomic.Int64
@@ -58,17 +61,36 @@ func (s *Server) Drain() { close(s.drain) }
 // Cut ends the streams that are still open, those that have been idle since Drain, and waits until the message that one
 // of them may be in has been consumed. To be called once.
 func (s *Server) Cut() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	close(s.cut)
 	s.busy.Wait()
+}
+
+// enter counts a stream as busy, false after Cut.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.busy.Add(1)
+	}
+	return !s.closed
 }
 
 // stream serves one stream. Only the return of the handler unblocks a receive, so that the receiving has a goroutine of
 // its own, which also consumes.
 func (s *Server) stream(_ any, ss grpc.ServerStream) error {
+	if !s.enter() {
+		return status.Error(codes.Unavailable, "alspan is stopping")
+	}
 	s.Streams.Add(1)
 	defer s.Streams.Add(-1)
 	ended := make(chan error, 1)
-	s.busy.Go(func() { ended <- s.receive(ss, s.open(sender(ss))) })
+	go func() {
+		defer s.busy.Done()
+		ended <- s.receive(ss, s.open(sender(ss)))
+	}()
 	select {
 	case err := <-ended:
 		return err

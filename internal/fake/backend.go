@@ -28,8 +28,8 @@ type BackendOptions struct {
 	Relay     string            // address of another OTLP/gRPC endpoint that gets the same bytes and makes the answer; headers are not passed on
 	RelayDial []grpc.DialOption // further options for the connection to it
 
-	// OnRequest is called for each request, decided but not yet counted and answered, by several goroutines at once. It may keep the request
-	// but not change it, and it must not call Stop or Close.
+	// OnRequest is called for each request when it has been decided, before it is counted and answered, by several
+	// goroutines at once. It may keep the request but not change it, and it must not call Stop or Close.
 	OnRequest func(*Request)
 }
 

@@ -119,10 +119,7 @@ func (t *Traffic) hops(c *call) (edge, mid *hop) {
 	}
 	// What edge receives is what mid sends, a network's way later.
 	way := t.span(60, 250)
-	t.answer(edge, mid.lag+mid.firstDownTx+way-edge.lastUpTx, max(mid.lastDownTx-mid.firstDownTx, time.Microsecond))
-	edge.lastUpRx = max(edge.lastUpRx, mid.lag+mid.duration+way)
-	edge.lastDownTx = max(edge.lastDownTx, edge.lastUpRx+t.span(3, 30))
-	edge.duration = edge.lastDownTx + t.span(1, 8)
+	t.answer(edge, mid.lag+mid.firstDownTx+way-edge.lastUpTx, mid.duration-mid.firstDownTx)
 	return edge, mid
 }
 

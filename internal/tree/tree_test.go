@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -31,8 +32,8 @@ const (
 	internal = tracepb.Span_SPAN_KIND_INTERNAL
 )
 
-// make1 gives a span; ids are given by their last byte, times in us from the trace's begin, attributes as key=value.
-func make1(id, parent byte, kind tracepb.Span_SpanKind, name string, start, end int, attributes ...string) *tracepb.Span {
+// spanOf gives a span; ids are given by their last byte, times in us from the trace's begin, attributes as key=value.
+func spanOf(id, parent byte, kind tracepb.Span_SpanKind, name string, start, end int, attributes ...string) *tracepb.Span {
 	const begin = 1795247520_000000000
 	s := &tracepb.Span{SpanId: []byte{0xb7, 0, 0, 0, 0, 0, 0, id}, Name: name, Kind: kind, Attributes: keyValues(attributes)}
 	s.TraceId, _ = hex.DecodeString(traceA)
@@ -75,7 +76,7 @@ func of(service string, spans ...*tracepb.Span) *tracepb.ResourceSpans {
 }
 
 func twoHops() []*tracepb.ResourceSpans {
-	first := make1(1, 0xff, server, "GET", 0, 24100, "url.path=/api/recommendations/17", "http.response.status_code=200", "envoy.response_flags=-")
+	first := spanOf(1, 0xff, server, "GET", 0, 24100, "url.path=/api/recommendations/17", "http.response.status_code=200", "envoy.response_flags=-")
 	for _, e := range []struct {
 		name string
 		us   int
@@ -85,23 +86,23 @@ func twoHops() []*tracepb.ResourceSpans {
 	}
 	return []*tracepb.ResourceSpans{
 		of("mid",
-			make1(3, 2, server, "GET", 640, 23400, "url.path=/api/recommendations/17", "http.response.status_code=200", "envoy.attempts=3"),
-			failed(make1(4, 3, client, "GET", 800, 2100, "http.response.status_code=503", "error.type=503", "envoy.response_flags=UF"), ""),
-			failed(make1(5, 3, client, "GET", 9000, 9900, "http.response.status_code=503", "error.type=503"), "connection refused"),
-			make1(6, 3, client, "GET", 14000, 23300, "http.response.status_code=200")),
-		of("recommend", make1(7, 6, internal, "rank", 15000, 22000), failed(make1(8, 6, client, "shop.Inventory/Get", 16000, 17100, "rpc.grpc.status_code=5"), "")),
-		of("edge", first, make1(2, 1, client, "GET", 452, 23800, "http.response.status_code=200")),
+			spanOf(3, 2, server, "GET", 640, 23400, "url.path=/api/recommendations/17", "http.response.status_code=200", "envoy.attempts=3"),
+			failed(spanOf(4, 3, client, "GET", 800, 2100, "http.response.status_code=503", "error.type=503", "envoy.response_flags=UF"), ""),
+			failed(spanOf(5, 3, client, "GET", 9000, 9900, "http.response.status_code=503", "error.type=503"), "connection refused"),
+			spanOf(6, 3, client, "GET", 14000, 23300, "http.response.status_code=200")),
+		of("recommend", spanOf(7, 6, internal, "rank", 15000, 22000), failed(spanOf(8, 6, client, "shop.Inventory/Get", 16000, 17100, "rpc.grpc.status_code=5"), "")),
+		of("edge", first, spanOf(2, 1, client, "GET", 452, 23800, "http.response.status_code=200")),
 	}
 }
 
 // odd is everything that spans should not be.
 func odd() []*tracepb.ResourceSpans {
 	return []*tracepb.ResourceSpans{
-		of("a", make1(1, 0, server, "root", 100, 200), make1(1, 0, server, "root", 100, 200), make1(2, 1, client, "of the first", 120, 150)),
-		of("b", make1(3, 4, server, "cycle, later", 60, 90), make1(4, 3, client, "cycle, earlier", 50, 95), make1(5, 3, internal, "below the cycle", 10, 20)),
-		of("c", make1(6, 6, server, "its own parent", 70, 80)),
-		of("", make1(7, 99, tracepb.Span_SPAN_KIND_UNSPECIFIED, "orphan without times", -1, -1), make1(8, 7, 77, "ends before it starts", 40, 30)),
-		of("evil\x1b[31m", make1(9, 0, server, "bell\a \xff name", 45, -1, "url.path=/\r\n/b")),
+		of("a", spanOf(1, 0, server, "root", 100, 200), spanOf(1, 0, server, "root", 100, 200), spanOf(2, 1, client, "of the first", 120, 150)),
+		of("b", spanOf(3, 4, server, "cycle, later", 60, 90), spanOf(4, 3, client, "cycle, earlier", 50, 95), spanOf(5, 3, internal, "below the cycle", 10, 20)),
+		of("c", spanOf(6, 6, server, "its own parent", 70, 80)),
+		of("", spanOf(7, 99, tracepb.Span_SPAN_KIND_UNSPECIFIED, "orphan without times", -1, -1), spanOf(8, 7, 77, "ends before it starts", 40, 30)),
+		of("evil\x1b[31m", spanOf(9, 0, server, "bell\a \xff name", 45, -1, "url.path=/\r\n/b")),
 		of("none", nil),
 		{},
 	}
@@ -181,17 +182,20 @@ func TestColor(t *testing.T) {
 	}
 }
 
-// TestEverySpanOnce: whatever the ids are, each span is on one line, and no line is for nothing.
+// TestEverySpanOnce: whatever the ids are, each span is on one line, and no line is for nothing; no width is too small.
 func TestEverySpanOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		n := 1 + rng.IntN(12)
 		var spans []*tracepb.Span
 		for i := range n {
-			spans = append(spans, make1(byte(1+rng.IntN(n)), byte(rng.IntN(n+2)), server, fmt.Sprintf("span%dx", i), rng.IntN(40)-1, rng.IntN(40)-1))
+			spans = append(spans, spanOf(byte(1+rng.IntN(n)), byte(rng.IntN(n+2)), server, fmt.Sprintf("span%dx", i), rng.IntN(40)-1, rng.IntN(40)-1))
 		}
 		var got bytes.Buffer
 		if err := Print(&got, []*tracepb.ResourceSpans{of("s", spans...)}, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Print(io.Discard, []*tracepb.ResourceSpans{of("s", spans...)}, Options{Width: 1 + rng.IntN(60)}); err != nil {
 			t.Fatal(err)
 		}
 		for i := range n {
@@ -210,7 +214,7 @@ func TestDeepChain(t *testing.T) {
 	const depth = 100_000
 	var spans []*tracepb.Span
 	for i := range depth {
-		s := make1(0, 0, client, "deep", i, depth)
+		s := spanOf(0, 0, client, "deep", i, depth)
 		s.SpanId = []byte{0, 0, 0, 1, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
 		if i > 0 {
 			s.ParentSpanId = spans[i-1].SpanId
@@ -229,7 +233,7 @@ func TestDeepChain(t *testing.T) {
 
 func TestPrinter(t *testing.T) {
 	span := func(trace, id byte, name string) []*tracepb.ResourceSpans {
-		s := make1(id, 0, server, name, 0, 10)
+		s := spanOf(id, 0, server, name, 0, 10)
 		s.TraceId = bytes.Repeat([]byte{trace}, 16)
 		return []*tracepb.ResourceSpans{of("s", s)}
 	}

@@ -142,7 +142,7 @@ func (e *Entry) WalkTCP(b []byte) bool {
 		case 1<<3 | Bytes:
 			ok = e.walkCommon(r.Bytes)
 		case 2<<3 | Bytes:
-			ok = Sub(r.Bytes, func(s *Reader) {
+			ok = Sub(r.Bytes, func(s Reader) {
 				switch s.Key {
 				case 1<<3 | Varint:
 					e.BytesReceived = s.Int
@@ -214,7 +214,7 @@ func (e *Entry) walkCommon(b []byte) bool {
 
 // message TLSProperties { TLSVersion tls_version = 1; ... string tls_sni_hostname = 3; ... }
 func (e *Entry) walkTLS(b []byte) bool {
-	return Sub(b, func(r *Reader) {
+	return Sub(b, func(r Reader) {
 		switch r.Key {
 		case 1<<3 | Varint:
 			e.TLSVersion = int32(r.Int)
@@ -264,7 +264,7 @@ func (e *Entry) walkResponse(b []byte) bool {
 		switch r.Key {
 		case 1<<3 | Bytes: // google.protobuf.UInt32Value { uint32 value = 1; }
 			e.HasCode = true
-			ok = Sub(r.Bytes, func(s *Reader) {
+			ok = Sub(r.Bytes, func(s Reader) {
 				if s.Key == 1<<3|Varint {
 					e.Code = uint32(s.Int)
 				}

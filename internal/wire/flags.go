@@ -19,9 +19,9 @@ func (f *ResponseFlags) walk(b []byte) bool {
 		switch n := r.Key >> 3; {
 		case r.Key == unauthorized<<3|Bytes:
 			// message Unauthorized { Reason reason = 1; }: the pieces of a repeated one merge.
-			if !Sub(r.Bytes, func(s *Reader) {
+			if !Sub(r.Bytes, func(s Reader) {
 				if s.Key == 1<<3|Varint {
-					f.put(unauthorized, s.Int != 0)
+					f.put(unauthorized, int32(s.Int) != 0)
 				}
 			}) {
 				return false

@@ -11,6 +11,11 @@ type Node struct {
 // Walk makes n a view of the encoded Node b. It gives false when b is malformed.
 func (n *Node) Walk(b []byte) bool {
 	*n = Node{}
+	return n.Merge(b)
+}
+
+// Merge is Walk for a further piece of the same Node.
+func (n *Node) Merge(b []byte) bool {
 	r := Read(b)
 	for r.Next() {
 		ok := true
@@ -20,7 +25,7 @@ func (n *Node) Walk(b []byte) bool {
 		case 2<<3 | Bytes:
 			n.Cluster = r.Bytes
 		case 4<<3 | Bytes: // message Locality { string region = 1; string zone = 2; string sub_zone = 3; }
-			ok = Sub(r.Bytes, func(s *Reader) {
+			ok = Sub(r.Bytes, func(s Reader) {
 				switch s.Key {
 				case 1<<3 | Bytes:
 					n.Region = s.Bytes
@@ -30,6 +35,8 @@ func (n *Node) Walk(b []byte) bool {
 					n.SubZone = s.Bytes
 				}
 			})
+		case 7<<3 | Bytes: // user_agent_version, of one oneof with the next
+			n.Major, n.Minor, n.Patch = 0, 0, 0
 		case 8<<3 | Bytes: // message BuildVersion { SemanticVersion version = 1; }
 			ok = n.walkBuild(r.Bytes)
 		}

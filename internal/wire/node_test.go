@@ -24,7 +24,7 @@ func hugeNode() *corev3.Node {
 		}},
 		ClientFeatures: []string{"envoy.lb.does_not_support_overprovisioning"},
 	}
-	for i := range 300 {
+	for i := range 330 {
 		n.Extensions = append(n.Extensions, &corev3.Extension{
 			Name: fmt.Sprintf("envoy.filters.http.extension_%03d", i), Category: "envoy.filters.http",
 			TypeUrls: []string{fmt.Sprintf("envoy.extensions.filters.http.extension_%03d.v3.Extension", i), fmt.Sprintf("envoy.extensions.filters.http.extension_%03d.v3.PerRoute", i)},

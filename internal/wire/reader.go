@@ -4,7 +4,7 @@
 // those bytes lets them go, and keeping a part means copying it. The rules of the encoding are those of the official
 // runtime: unknown fields are skipped, a known field number with another wire type is an unknown field, the last value
 // of a scalar wins, the pieces of a repeated singular message merge. Only UTF-8 is not checked here: Envoy sends
-// strings that are not UTF-8, and AppendText repairs them where they are written.
+// strings that are not UTF-8, and Text repairs them where they are written.
 package wire
 
 import "google.golang.org/protobuf/encoding/protowire"
@@ -110,11 +110,12 @@ func (r *Reader) varint() (uint64, bool) {
 	return v, true
 }
 
-// Sub walks the fields of the message in b with f and tells whether it was well-formed.
-func Sub(b []byte, f func(*Reader)) bool {
+// Sub walks the fields of the message in b with f and tells whether it was well-formed. The Reader comes by value: through
+// a pointer it would be allocated.
+func Sub(b []byte, f func(Reader)) bool {
 	r := Read(b)
 	for r.Next() {
-		f(&r)
+		f(r)
 	}
 	return !r.broken
 }

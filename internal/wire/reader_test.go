@@ -163,7 +163,7 @@ func TestReader(t *testing.T) {
 	if r.Next() || !r.Broken() || r.Next() || !r.Broken() {
 		t.Error("a cut field is read")
 	}
-	if Sub([]byte{0}, func(*Reader) { t.Error("field 0") }) || !Sub(nil, nil) {
+	if Sub([]byte{0}, func(Reader) { t.Error("field 0") }) || !Sub(nil, nil) {
 		t.Error("Sub")
 	}
 }

@@ -9,7 +9,7 @@ type Time struct {
 	Set     bool
 }
 
-// Duration gives the value in nanoseconds, saturated to the range of int64; an absent one is 0.
+// Duration gives the value in nanoseconds, saturated within 3 s of the ends of int64; an absent one is 0.
 func (t Time) Duration() int64 {
 	const limit = math.MaxInt64/1_000_000_000 - 3
 	switch {
