@@ -102,7 +102,7 @@ type request struct {
 // What Bound allows for besides the values that entries bring: the ids, numbers, events, links, trace state, own names
 // and keys of one span; the keys and lengths around one value of a list.
 const (
-	fixedBound = 6 << 10
+	fixedBound = 4 << 10
 	fieldBound = 64
 )
 
@@ -117,9 +117,9 @@ func (b *Builder) Bound(e *wire.Entry) int {
 		add(v, 3)
 	}
 	for _, v := range [...][]byte{e.Path, e.OriginalPath} {
-		add(v, 3)  // rpc.method_original
-		add(v, 12) // url.path and url.query, where a redacted parameter grows by eight
-		add(v, 12) // url.full
+		add(v, 3) // rpc.method_original
+		add(v, 5) // url.path and url.query, where "=&" may become "=REDACTED&"
+		add(v, 5) // url.full
 	}
 	for _, f := range e.CustomTags[:min(len(e.CustomTags), maxAttributes)] {
 		n += fieldBound
@@ -140,7 +140,7 @@ func (b *Builder) Bound(e *wire.Entry) int {
 // Server appends the span of the request that e tells of, as a field of ScopeSpans: SERVER, or CLIENT where e is the
 // sending half of a mesh hop. dst needs room for Bound(e) bytes.
 func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte, Repairs) {
-	r := b.request(dst, e, l, c)
+	r := b.request(dst, e, l, c, sentPath(e))
 	r.kind = kindServer
 	if l.outbound(e) {
 		r.kind = kindClient
@@ -166,11 +166,10 @@ func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte
 // Client appends the span of the request's way from Envoy to the upstream host, with the given id below the span that
 // Server makes. dst needs room for Bound(e) bytes.
 func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID) ([]byte, Repairs) {
-	r := b.request(dst, e, l, c)
+	r := b.request(dst, e, l, c, e.Path) // as it was rewritten
 	r.kind = kindClient
-	// The host was asked for the path as it was rewritten, and a code without a byte from it is Envoy's own.
-	r.target = splitTarget(e.Path)
-	if !e.Timings[wire.FirstUpstreamRx].Set {
+	// A code without a byte from the host is Envoy's own.
+	if !e.Timings[wire.FirstUpstreamRx].Set && string(e.CodeDetails) != "via_upstream" {
 		r.answered, r.rpc.status = false, -1
 	}
 	// The last attempt: from its first byte up to its last byte down.
@@ -200,11 +199,11 @@ func (b *Builder) ClientSpan(i *Identity, e *wire.Entry, l *Logger, c *Claim) (p
 	return propagation.SpanID{}, false
 }
 
-func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim) request {
+func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim, path []byte) request {
 	r := request{encoder: &encoder{dst: dst, field: spanAttributes, limit: b.opts.MaxValue}, b: b, e: e, l: l, c: c}
 	r.start, _ = e.Start.Unix()
 	r.end = r.start + length(e)
-	r.target = splitTarget(sentPath(e))
+	r.target = splitTarget(path)
 	r.rpc = r.findRPC()
 	r.answered = e.HasCode && e.Code != 0
 	return r

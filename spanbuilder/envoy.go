@@ -110,7 +110,9 @@ func (r *request) status() {
 			return
 		}
 		failure = strconv.FormatUint(uint64(e.Code), 10)
-	case e.TCP && e.Flags == 0 || e.Flags&callerLeft != 0:
+	case e.Flags&callerLeft != 0:
+		return
+	case e.Flags == 0 && (e.TCP || e.Code != 0 && e.Code < 400): // Envoy did not need the host, or what it did is not known
 		return
 	default:
 		failure = r.noAnswer()

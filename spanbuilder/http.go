@@ -2,8 +2,6 @@ package spanbuilder
 
 import (
 	"bytes"
-	"errors"
-	"strconv"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -141,14 +139,12 @@ func (r *request) server() {
 	}
 	r.text("server.address", host)
 	if port == 0 && r.kind == kindClient { // required there
-		port = defaultPorts[string(r.e.Scheme)]
+		port = defaultPort(r.e.Scheme)
 	}
 	if port != 0 {
 		r.int("server.port", port)
 	}
 }
-
-var defaultPorts = map[string]int64{"http": 80, "https": 443}
 
 // client writes who called: what Envoy has found out, else the first of x-forwarded-for.
 func (r *request) client() {
@@ -188,58 +184,4 @@ func (r *request) address(prefix string, a *wire.Address) {
 	if a.Port != 0 {
 		r.int(string(append(append(room[:0], prefix...), "port"...)), int64(a.Port))
 	}
-}
-
-// target is the request's path, split.
-type target struct{ path, query []byte }
-
-// sentPath gives the path that the caller sent; Envoy keeps it when it rewrites the path.
-func sentPath(e *wire.Entry) []byte {
-	if len(e.OriginalPath) > 0 {
-		return e.OriginalPath
-	}
-	return e.Path
-}
-
-func splitTarget(p []byte) target {
-	path, query, _ := bytes.Cut(p, []byte{'?'})
-	return target{path, query}
-}
-
-func withoutUser(authority []byte) []byte {
-	return authority[bytes.LastIndexByte(authority, '@')+1:]
-}
-
-// splitAuthority splits host and port; the port is 0 when there is none. An IPv6 address loses its brackets.
-func splitAuthority(authority []byte) (host []byte, port int64) {
-	host = withoutUser(authority)
-	if end := bytes.IndexByte(host, ']'); end > 0 && host[0] == '[' {
-		if rest := host[end+1:]; len(rest) > 0 && rest[0] == ':' {
-			port, _ = parsePort(rest[1:])
-		}
-		return host[1:end], port
-	}
-	name, digits, found := bytes.Cut(host, []byte{':'})
-	if !found || bytes.IndexByte(digits, ':') >= 0 {
-		return host, 0 // no port, or a bare IPv6 address
-	}
-	if port, ok := parsePort(digits); ok {
-		return name, port
-	}
-	return host, 0
-}
-
-// parsePort gives the port in b; an empty or impossible one is 0. It gives false when b is not a number.
-func parsePort(b []byte) (port int64, ok bool) {
-	if len(b) == 0 {
-		return 0, true
-	}
-	n, err := strconv.ParseUint(string(b), 10, 16)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, false
-	}
-	if err != nil {
-		n = 0
-	}
-	return int64(n), true
 }

@@ -1,6 +1,8 @@
 package spanbuilder
 
 import (
+	"slices"
+
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -102,7 +104,7 @@ var rows = []row{
 	}},
 	// Evidence: a tag with another id of the same trace, an upstream host, and a tracestate, which the tracer writes when it
 	// injects. The logged id went upstream. Unknown: the parent.
-	{"id_tag_trace_state", func(v *evidence) bool { return v.tagged() && v.traceState && !v.logger.neverInjects.Load() }, func(v *evidence, c *Claim) {
+	{"id_tag_trace_state", func(v *evidence) bool { return v.tagged() && v.traceState && !v.logger.neverInjects() }, func(v *evidence, c *Claim) {
 		c.Own, c.Up = v.tagSpan, v.logged.Span
 	}},
 	// Evidence: a tag, and no sign of injection. Our own id is known; the logged one is the caller's as far as we know.
@@ -134,24 +136,24 @@ type Identity struct {
 
 // Learn keeps what a start entry says about its caller.
 func (i *Identity) Learn(e *wire.Entry, l *Logger) {
-	i.read(e, l)
+	i.read(e)
+	if _, ok := i.Set.TraceState(); ok {
+		l.logsTraceState.Store(true)
+	}
 	i.start.Learn(i.startKey(e, l), &i.Set)
 }
 
-func (i *Identity) read(e *wire.Entry, l *Logger) {
+func (i *Identity) read(e *wire.Entry) {
 	i.Set.Reset()
 	for _, h := range e.RequestHeaders {
 		i.Set.Header(h.Key, h.Value)
 	}
 	i.Set.Finish()
-	if _, ok := i.Set.TraceState(); ok {
-		l.logsTraceState.Store(true)
-	}
 }
 
 // Claim tells what e, which l has logged, proves.
 func (i *Identity) Claim(e *wire.Entry, l *Logger) (c Claim) {
-	i.read(e, l)
+	i.read(e)
 	v := evidence{entry: e, logger: l}
 	_, v.traceState = i.Set.TraceState()
 	v.tagTrace, v.tagSpan = i.tags.ids(e)
@@ -190,20 +192,24 @@ func (i *Identity) context(v *evidence) (propagation.Format, *propagation.Contex
 			}
 		}
 	}
-	switch t := v.logger.tracer.Load(); {
-	case t == 0:
-	case propagation.Format(t-1) == propagation.TraceParent:
-		order = tracerOrder[0][:]
-	default: // up to Envoy 1.39 a single b3 header is still the caller's
-		order = tracerOrder[1][:]
+	if t := v.logger.tracer.Load(); t != 0 {
+		// Up to Envoy 1.39 a single b3 header is still the caller's, so that family goes with x-b3-* first.
+		for _, f := range family(propagation.Format(t - 1)) {
+			if c, ok := i.Set.Get(f); ok && slices.Contains(order, f) {
+				return f, c
+			}
+		}
 	}
 	f, c, _ := i.Set.Choose(order)
 	return f, c
 }
 
-var tracerOrder = [2][propagation.NumFormats]propagation.Format{
-	{propagation.TraceParent, propagation.B3Multi, propagation.B3Single},
-	{propagation.B3Multi, propagation.B3Single, propagation.TraceParent},
+// family gives the formats that one tracer may speak, f being one of them.
+func family(f propagation.Format) []propagation.Format {
+	if f == propagation.TraceParent {
+		return []propagation.Format{propagation.TraceParent}
+	}
+	return []propagation.Format{propagation.B3Multi, propagation.B3Single}
 }
 
 // complete fills in what no row decides: the trace, derived ids, flags, trace state and links.
@@ -230,7 +236,7 @@ func (i *Identity) complete(v *evidence, c *Claim) {
 	if v.logged != nil && v.logged.Trace.Low() == c.Trace.Low() {
 		c.Flags = v.logged.Flags
 	}
-	for f := range propagation.NumFormats {
+	for _, f := range i.order {
 		ctx, ok := i.Set.Get(f)
 		if !ok {
 			continue

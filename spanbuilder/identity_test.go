@@ -3,6 +3,8 @@ package spanbuilder
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,12 +176,20 @@ func TestLoggerThatNeverInjects(t *testing.T) {
 		c := i.Claim(testEntry(wire.DownstreamEnd, lines...), l)
 		return rows[c.Row].name
 	}
-	for n, step := range []struct {
+	type step struct {
 		lines []string
 		want  string
-	}{{tags, "id_tag"}, {with, "id_tag_trace_state"}, {tags, "id_tag"}, {with, "id_tag"}} {
-		if got := claim(step.lines); got != step.want {
-			t.Errorf("step %d: %s, want %s", n, got, step.want)
+	}
+	// Until both have been seen, a tracestate that the caller sent looks like one that Envoy wrote.
+	for _, steps := range [][]step{
+		{{with, "id_tag_trace_state"}, {tags, "id_tag"}, {with, "id_tag"}},
+		{{tags, "id_tag"}, {with, "id_tag"}, {tags, "id_tag"}},
+	} {
+		l = testLogger(0)
+		for n, s := range steps {
+			if got := claim(s.lines); got != s.want {
+				t.Errorf("step %d: %s, want %s", n, got, s.want)
+			}
 		}
 	}
 }
@@ -237,5 +247,23 @@ func TestDerivedIDs(t *testing.T) {
 	other.Start.Nanos++
 	if a, b := claim(testEntry(wire.DownstreamEnd, "rid not-a-uuid")), claim(other); a.Trace == b.Trace {
 		t.Error("a request id that is no UUID made one trace of two requests")
+	}
+}
+
+// The table for operators has every row, in order.
+func TestRowsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/identity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for line := range strings.Lines(string(doc)) {
+		if name, ok := strings.CutPrefix(line, "| `"); ok {
+			name, _, _ = strings.Cut(name, "`")
+			listed = append(listed, name)
+		}
+	}
+	if !slices.Equal(listed, Rows()) {
+		t.Errorf("docs/identity.md lists %v, the table has %v", listed, Rows())
 	}
 }

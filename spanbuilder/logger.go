@@ -45,18 +45,23 @@ type Logger struct {
 	setting         Relation
 
 	logsTraceState atomic.Bool  // a tracestate was seen, so the logger lists that header
-	neverInjects   atomic.Bool  // no_context_propagation
+	wentWithout    atomic.Bool  // a tagged request went upstream without a tracestate
 	tracer         atomic.Int32 // format of the node's tracer plus one, when it was proven
 }
 
-// observe learns from an entry what holds for all entries of its logger: the tracer writes a tracestate, even an empty
-// one, whenever it injects; a tagged request that went upstream without one was not injected.
+// observe learns from an entry what holds for all entries of its logger.
 func (l *Logger) observe(v *evidence) {
-	if v.tagged() && v.entry.HasUpstream() && v.logged != nil && v.tagTrace.Low() == v.logged.Trace.Low() &&
-		!v.traceState && l.logsTraceState.Load() {
-		l.neverInjects.Store(true)
+	if v.traceState {
+		l.logsTraceState.Store(true)
+	} else if v.tagged() && v.entry.HasUpstream() && v.logged != nil && v.tagTrace.Low() == v.logged.Trace.Low() {
+		l.wentWithout.Store(true)
 	}
 }
+
+// neverInjects tells whether Envoy was seen not to overwrite trace headers (no_context_propagation). A tracer writes a
+// tracestate, even an empty one, whenever it injects; a logger that lists that header and has shown a tagged request that
+// went upstream without one belongs to an Envoy that does not.
+func (l *Logger) neverInjects() bool { return l.logsTraceState.Load() && l.wentWithout.Load() }
 
 // outbound tells whether e is the sending half of a mesh hop: a sidecar's record of a request that its own pod made.
 func (l *Logger) outbound(e *wire.Entry) bool {

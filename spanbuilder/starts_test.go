@@ -47,7 +47,7 @@ func TestStartsAreBoundedAndEvictAtRandom(t *testing.T) {
 	for k := range uint64(n) {
 		if _, ok := s.Take(k * 0x9e3779b97f4a7c15); ok {
 			kept++
-			if k < n/2 {
+			if k < n*3/4 {
 				early++
 			}
 		}
