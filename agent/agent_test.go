@@ -99,13 +99,17 @@ func TestTrafficArrives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]bool{}
+	seen, services := map[string]bool{}, map[string]int{}
 	for _, s := range spans {
 		id := fmt.Sprintf("%x %x", s.TraceId, s.SpanId)
 		if seen[id] {
 			t.Errorf("span %s is there twice", id)
 		}
 		seen[id] = true
+		services[s.Resource.Attributes[0].Value.GetStringValue()]++
+	}
+	if len(services) != 2 || services["edge.gateway"] == 0 || services["mid.shop"] == 0 {
+		t.Errorf("the spans are those of %v", services)
 	}
 	if len(spans) != int(totals.Spans) {
 		t.Errorf("%d spans, want %d", len(spans), totals.Spans)

@@ -1,0 +1,281 @@
+package e2e
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alspan/alspan/internal/tools/toolbox"
+)
+
+// lab is what all cases share.
+type lab struct {
+	agent  string // the program
+	jaeger *jaeger
+}
+
+func TestEnvoy(t *testing.T) {
+	l := &lab{agent: buildAgent(t), jaeger: startJaeger(t)}
+	for _, tool := range append([]toolbox.Tool{toolbox.Envoy()}, toolbox.OtherEnvoys()...) {
+		cases, err := loadCases(tool.Version, tool == toolbox.Envoy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(tool.Version, func(t *testing.T) {
+			for _, c := range cases {
+				t.Run(c.Name, func(t *testing.T) {
+					t.Parallel()
+					l.run(t, tool.Version, c)
+				})
+			}
+		})
+	}
+	t.Run("stop", l.stop)
+	t.Run("demo", l.demo)
+}
+
+// stop asks the agent to stop while Envoys hold their streams open: it must end those itself, in time, and lose nothing.
+func (l *lab) stop(t *testing.T) {
+	cases, err := loadCases(toolbox.Envoy().Version, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cases[slices.IndexFunc(cases, func(c *testCase) bool { return c.Name == "none-hops" })]
+	c.Agent = map[string]any{"export": map[string]any{"drain": "4s", "batch": map[string]any{"age": "1m"}}}
+	s := l.set(t, toolbox.Envoy().Version, c)
+	for _, r := range c.Requests {
+		if err := r.send(t.Context(), s.envoys[0].address, nil); err != nil {
+			t.Fatalf("cannot send %s: %v", r.Name, err)
+		}
+	}
+	wanted := len(c.Requests) * len(c.Envoy.Hops)
+	eventually(t, 10*time.Second, func() error {
+		page, err := s.agent.metrics()
+		if got := page["alspan_spans_made_total"]; err == nil && got != float64(wanted) {
+			err = fmt.Errorf("the agent made %v of %d spans", got, wanted)
+		}
+		return err
+	})
+	if took, err := s.agent.stop(15 * time.Second); err != nil || took > 5*time.Second {
+		t.Errorf("the agent took %s to stop, export.drain is 4s: %v", took, err)
+	}
+	if got := s.relay.count("caller", "app", "mirror"); got != wanted {
+		t.Errorf("%d of %d spans were exported", got, wanted)
+	}
+}
+
+// stage is what one case has for itself.
+type stage struct {
+	relay       *relay
+	sink        *sink
+	app, mirror *upstream
+	agent       *alspan
+	envoys      []*envoy // in the order of the hops
+}
+
+// run plays one case: everything is started, the requests are sent one after the other, and when the agent is idle
+// what it sent is compared with what is wanted, with Envoy's own account, and with what Jaeger has.
+func (l *lab) run(t *testing.T, version string, c *testCase) {
+	s := l.set(t, version, c)
+	for i, r := range c.Requests {
+		if r.Idle {
+			s.settle(t, c.Requests[:i])
+		}
+		began := time.Now()
+		if err := r.send(t.Context(), s.envoys[0].address, s.app.whenArrived(r.Name)); err != nil {
+			t.Fatalf("cannot send %s: %v", r.Name, err)
+		}
+		_, contexts := r.contextHeaders()
+		for _, ids := range contexts { // an instrumented caller reports its own span
+			s.relay.report("caller", r.Name, "CLIENT", traceContext{Trace: ids[0]}, ids[1], began, time.Now())
+		}
+	}
+	s.app.busy.Wait()
+	s.mirror.busy.Wait()
+	page := s.settle(t, c.Requests)
+
+	views := s.views(t, c)
+	shared := map[string]string{}
+	for _, v := range views {
+		v.name(shared)
+		if want, got := c.Want[v.Name], v.lines(); !slices.Equal(want, got) {
+			t.Errorf("%s:\n got  %s\n want %s", v.Name, strings.Join(got, "\n      "), strings.Join(want, "\n      "))
+		}
+		for _, s := range v.made {
+			v.check(t, s)
+		}
+	}
+	checkAll(t, s.relay.all())
+	l.checkJaeger(t, s.relay.all())
+
+	if err := page.balanced(); err != nil {
+		t.Error(err)
+	}
+	for _, e := range s.envoys {
+		e.stop(5 * time.Second) // the agent waits for idle streams, see TestEnvoy/stop
+	}
+	if took, err := s.agent.stop(15 * time.Second); err != nil || took > 10*time.Second {
+		t.Errorf("the agent took %s to stop: %v", took, err)
+	}
+	for _, bad := range []string{"panic", "DATA RACE", "level=ERROR"} {
+		if strings.Contains(s.agent.out.String(), bad) {
+			t.Errorf("the agent wrote %q:\n%s", bad, s.agent.out.String())
+		}
+	}
+	if !t.Failed() {
+		breakEach(t, page)
+	}
+}
+
+// set starts the peers and the processes of a case, from the far end to the near one.
+func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
+	t.Helper()
+	s := &stage{relay: startRelay(t, l.jaeger.otlp), sink: startSink(t)}
+	b3 := c.Envoy.Tracing == "zipkin"
+	s.app = startUpstream(t, "app", b3, s.relay.report)
+	s.mirror = startUpstream(t, "mirror", b3, s.relay.report)
+	s.agent = startAgent(t, l.agent, merge(map[string]any{
+		"receive": map[string]any{"grpc": map[string]any{"address": "127.0.0.1:0"}},
+		"export": map[string]any{"endpoint": "http://" + s.relay.address,
+			"batch": map[string]any{"age": "50ms"}},
+		"admin": map[string]any{"address": "127.0.0.1:0"},
+	}, c.Agent))
+	dead := freeAddresses(t, 1)[0]
+	next := s.app.address
+	for _, hop := range slices.Backward(c.Envoy.Hops) {
+		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Exact: knowsSpanID(version), Agent: s.agent.grpc,
+			Sink: s.sink.grpc, Zipkin: s.sink.zipkin, App: s.app.address, Mirror: s.mirror.address, Next: next, Dead: dead})
+		next = e.address
+		s.envoys = slices.Insert(s.envoys, 0, e)
+	}
+	return s
+}
+
+// knowsSpanID says whether a version has the formatter %SPAN_ID%.
+func knowsSpanID(version string) bool { return version >= "1.38" }
+
+// settle waits until every pass of the requests is logged, every entry of theirs has left the agent, and every span of
+// Envoy's own has reached the sink; it gives the agent's metrics then.
+func (s *stage) settle(t *testing.T, requests []*request) metrics {
+	t.Helper()
+	wanted := 0
+	for _, r := range requests {
+		switch r.Path {
+		case "/next":
+			wanted += len(s.envoys)
+		case "/redirect":
+			wanted += 2
+		default:
+			wanted++
+		}
+	}
+	var page metrics
+	eventually(t, 15*time.Second, func() error {
+		ends, others, sent := 0, 0, 0
+		for _, e := range s.envoys {
+			for _, r := range readRecords(t, e) {
+				if r.Type == "DownstreamEnd" {
+					ends++
+				} else {
+					others++
+				}
+			}
+			n, err := e.spansSent()
+			if err != nil {
+				return err
+			}
+			sent += n
+		}
+		spans, entries := s.sink.count()
+		if ends != wanted || spans != sent || entries != ends+others {
+			return fmt.Errorf("Envoy has logged %d passes of %d, and %d other entries; the sink has %d entries and %d spans of %d",
+				ends, wanted, others, entries, spans, sent)
+		}
+		var err error
+		if page, err = s.agent.metrics(); err != nil {
+			return err
+		}
+		if err := page.idle(ends + others); err != nil {
+			return err
+		}
+		return page.counted(ends, others, s.relay.count("caller", "app", "mirror"))
+	})
+	return page
+}
+
+// views gathers by request what Envoys, upstreams and the agent said of it.
+func (s *stage) views(t *testing.T, c *testCase) []*view {
+	t.Helper()
+	var views []*view
+	byName := map[string]*view{}
+	for _, r := range c.Requests {
+		v := &view{request: r, hops: c.Envoy.Hops, seen: s.app.seen(r.Name), mirrored: s.mirror.seen(r.Name)}
+		v.passes, v.children = s.sink.of(r.Name)
+		slices.SortStableFunc(v.passes, func(a, b ownSpan) int {
+			return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Hop), slices.Index(v.hops, b.Hop)), cmp.Compare(a.End, b.End))
+		})
+		views = append(views, v)
+		byName[r.Name] = v
+	}
+	var lost []record
+	for _, e := range s.envoys {
+		for _, r := range readRecords(t, e) {
+			if v := byName[nameOf(r.Path)]; r.Type != "DownstreamEnd" {
+				continue
+			} else if r.Length = s.sink.length(r); v != nil {
+				v.records = append(v.records, r)
+			} else {
+				lost = append(lost, r)
+			}
+		}
+	}
+	// A request that Envoy refused before it had read its path can only be told by what is left.
+	var nameless *view
+	for _, v := range views {
+		if len(v.records) == 0 && nameless == nil {
+			nameless = v
+			v.records = lost
+		}
+	}
+	if nameless == nil && len(lost) > 0 {
+		t.Errorf("Envoy logged requests that nobody sent: %+v", lost)
+	}
+	var made []*span
+	for _, span := range s.relay.all() {
+		if slices.Contains(c.Envoy.Hops, span.Service) {
+			made = append(made, span)
+		} else if v := byName[span.Name]; v != nil {
+			v.others = append(v.others, span)
+		} else {
+			t.Errorf("unknown span of service %q: %v", span.Service, span.Span)
+		}
+	}
+	for _, span := range made {
+		v := byName[spanRequest(span, made)]
+		if v == nil {
+			v = nameless
+		}
+		if v == nil {
+			t.Errorf("the agent made a span of no request: %v", span.Span)
+			continue
+		}
+		v.made = append(v.made, span)
+	}
+	return views
+}
+
+// spanRequest gives the name of the request that a span is about, by its own path or by its parent's.
+func spanRequest(s *span, made []*span) string {
+	if name := nameOf(cmp.Or(s.text("url.path"), s.text("rpc.method"))); name != "" {
+		return name
+	}
+	for _, p := range made {
+		if p != s && p.id() == s.parent() && p.trace() == s.trace() {
+			return spanRequest(p, made)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,269 @@
+package e2e
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	trace "go.opentelemetry.io/proto/otlp/trace/v1"
+)
+
+// view is all that is known of one request after a case has run, with names for the ids in it.
+type view struct {
+	*request
+	hops     []string
+	records  []record  // of the passes, in the order in which they ended
+	passes   []ownSpan // Envoy's spans of the passes ...
+	children []ownSpan // ... and those below them
+	made     []*span   // by the agent
+	others   []*span   // of the caller, the app and the mirror, as they were reported
+	seen     []traceContext
+	mirrored []traceContext
+
+	labels map[*span]string
+	ids    map[string]string // span id -> name
+	traces map[string]string // trace id -> name
+}
+
+// name gives names to everything. shared has the traces that earlier requests of the case could not explain.
+func (v *view) name(shared map[string]string) {
+	slices.SortStableFunc(v.made, func(a, b *span) int {
+		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()))
+	})
+	v.labels, v.ids, v.traces = map[*span]string{}, map[string]string{}, map[string]string{}
+	_, contexts := v.contextHeaders()
+	names := []string{"caller", "caller.b3"}
+	for i, c := range contexts {
+		v.traces[c[0]], v.ids[c[1]] = names[i], names[i]
+	}
+	var envoy, saw, mirror, out series
+	for _, r := range v.records {
+		envoy.add(v.at(r.Hop)+"envoy", r.SpanID)
+		v.nameTrace("envoy", r.TraceID)
+	}
+	for _, p := range v.passes {
+		envoy.add(v.at(p.Hop)+"envoy", p.ID)
+		v.nameTrace("envoy", p.Trace)
+	}
+	for _, c := range v.seen {
+		saw.add("saw", c.Span)
+		v.nameTrace("saw", c.Trace)
+	}
+	for _, c := range v.mirrored {
+		mirror.add("mirror.saw", c.Span)
+	}
+	envoy.into(v.ids)
+	saw.into(v.ids)
+	mirror.into(v.ids)
+	for _, c := range v.children {
+		if v.ids[c.ID] == "" {
+			out.add(v.at(c.Hop)+"out", c.ID)
+		}
+	}
+	out.into(v.ids)
+	for _, s := range v.made {
+		if v.traces[s.trace()] == "" {
+			if shared[s.trace()] == "" {
+				shared[s.trace()] = v.Name
+			}
+			v.traces[s.trace()] = "new"
+			if first := shared[s.trace()]; first != v.Name {
+				v.traces[s.trace()] = "same-as-" + first
+			}
+		}
+	}
+	v.label()
+}
+
+// label gives every span its name in parents and trees: SERVER, or edge.SERVER where several Envoys are in the way.
+func (v *view) label() {
+	all := append(slices.Clone(v.made), v.others...)
+	text := func(s *span) string {
+		if slices.Contains(v.hops, s.Service) {
+			return v.at(s.Service) + kindName(s.Kind)
+		}
+		if s.Service == "caller" && s.id() == v.Span2 {
+			return "caller.b3"
+		}
+		return s.Service
+	}
+	count := map[string]int{}
+	for _, s := range all {
+		count[text(s)]++
+	}
+	number := map[string]int{}
+	for _, s := range all {
+		name := text(s)
+		number[name]++
+		if v.labels[s] = name; count[name] > 1 {
+			v.labels[s] = name + "#" + strconv.Itoa(number[name])
+		}
+	}
+}
+
+func (v *view) at(hop string) string {
+	if len(v.hops) == 1 {
+		return ""
+	}
+	return hop + "."
+}
+
+func (v *view) nameTrace(name, id string) {
+	if id != "" && v.traces[id] == "" {
+		v.traces[id] = name
+	}
+}
+
+// lines gives what came out of the agent in the notation of the wants.
+func (v *view) lines() []string {
+	var all []string
+	for _, s := range v.made {
+		all = append(all, v.line(s))
+	}
+	return append(all, "tree "+v.tree())
+}
+
+func (v *view) line(s *span) string {
+	words := []string{v.labels[s], "name=" + quoted(s.Name)}
+	add := func(key, value string) {
+		if value != "" {
+			words = append(words, key+"="+quoted(value))
+		}
+	}
+	add("code", s.text("http.response.status_code"))
+	add("grpc", s.text("rpc.response.status_code"))
+	add("id", cmp.Or(v.ids[s.id()], "new"))
+	add("parent", v.parentName(s))
+	add("trace", v.traces[s.trace()])
+	add("flags", fmt.Sprintf("%02x", s.Flags&0xff))
+	add("state", s.TraceState)
+	for _, l := range s.Links {
+		id, trace := cmp.Or(v.ids[hex.EncodeToString(l.SpanId)], "?"), cmp.Or(v.traces[hex.EncodeToString(l.TraceId)], "?")
+		if id == trace {
+			add("link", id)
+		} else {
+			add("link", trace+"/"+id)
+		}
+	}
+	if s.Status.GetCode() != trace.Status_STATUS_CODE_UNSET {
+		add("status", strings.ToLower(strings.TrimPrefix(s.Status.GetCode().String(), "STATUS_CODE_")))
+	}
+	add("error.type", s.text("error.type"))
+	add("rf", s.text("envoy.response_flags"))
+	if n := s.text("envoy.attempts"); n != "1" {
+		add("attempts", n)
+	}
+	return strings.Join(words, " ")
+}
+
+func (v *view) parentName(s *span) string {
+	if len(s.ParentSpanId) == 0 {
+		return "none"
+	}
+	for _, p := range v.made {
+		if p.id() == s.parent() && p.trace() == s.trace() {
+			return v.labels[p]
+		}
+	}
+	return cmp.Or(v.ids[s.parent()], "?")
+}
+
+// tree gives all spans of the request as a backend shows them: parent(child child); what hangs below a span that was
+// not reported is ?name(child); separate trees are divided by |, and named by [trace] if there are several traces.
+func (v *view) tree() string {
+	all := append(slices.Clone(v.others), v.made...) // the caller's come first
+	slices.SortStableFunc(all, func(a, b *span) int { return cmp.Compare(v.rank(a), v.rank(b)) })
+	below := map[string][]*span{}
+	known, traces := map[string]bool{}, map[string]bool{}
+	for _, s := range all {
+		below[s.trace()+s.parent()] = append(below[s.trace()+s.parent()], s)
+		known[s.trace()+s.id()], traces[s.trace()] = true, true
+	}
+	var draw func(trace, id string) string
+	draw = func(trace, id string) string {
+		var parts []string
+		for _, s := range below[trace+id] {
+			parts = append(parts, v.labels[s]+draw(trace, s.id()))
+		}
+		if len(parts) == 0 {
+			return ""
+		}
+		return "(" + strings.Join(parts, " ") + ")"
+	}
+	var trees []string
+	done := map[string]bool{}
+	for _, s := range all {
+		text, key := "", s.trace()+s.parent()
+		switch {
+		case len(s.ParentSpanId) == 0:
+			text = v.labels[s] + draw(s.trace(), s.id())
+		case !known[key] && !done[key]:
+			done[key] = true
+			text = "?" + v.ids[s.parent()] + draw(s.trace(), s.parent())
+		default:
+			continue
+		}
+		if len(traces) > 1 {
+			text = "[" + cmp.Or(v.traces[s.trace()], "?") + "] " + text
+		}
+		trees = append(trees, text)
+	}
+	return strings.Join(trees, " | ")
+}
+
+// rank orders spans in a tree: caller, Envoys, app, mirror.
+func (v *view) rank(s *span) int {
+	switch s.Service {
+	case "caller":
+		return 0
+	case "app":
+		return 100
+	case "mirror":
+		return 101
+	}
+	return 1 + slices.Index(v.made, s)
+}
+
+// series gives names to ids in order: name when there is one, name#1, name#2 when there are several.
+type series struct {
+	names []string
+	ids   map[string][]string
+}
+
+func (s *series) add(name, id string) {
+	if s.ids == nil {
+		s.ids = map[string][]string{}
+	}
+	if id == "" || slices.Contains(s.ids[name], id) {
+		return
+	}
+	if s.ids[name] == nil {
+		s.names = append(s.names, name)
+	}
+	s.ids[name] = append(s.ids[name], id)
+}
+
+// into enters the names of ids that have none yet.
+func (s *series) into(ids map[string]string) {
+	for _, name := range s.names {
+		for i, id := range s.ids[name] {
+			if ids[id] != "" {
+				continue
+			}
+			if ids[id] = name; len(s.ids[name]) > 1 {
+				ids[id] = name + "#" + strconv.Itoa(i+1)
+			}
+		}
+	}
+}
+
+func quoted(text string) string {
+	if strings.ContainsAny(text, " \"") {
+		return strconv.Quote(text)
+	}
+	return text
+}
