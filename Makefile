@@ -35,7 +35,7 @@ e2e: ## real Envoys and a real Jaeger
 	$(GO) test -count 1 -timeout 20m ./agent/e2e
 
 lint: ## the linters of .golangci.yml
-	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
 generate: ## docs/config.md and docs/config.schema.json
 	$(GO) test ./internal/config -update

@@ -91,7 +91,8 @@ func holds(t *testing.T, b []byte, want []entry, truncated bool) {
 			t.Fatalf("entry %d: %+v\nalone: %+v\n%x", i, e, alone, b)
 		}
 	}
-	if m.Next(&e) != End || m.Next(&e) != End {
+	first, second := m.Next(&e), m.Next(&e)
+	if first != End || second != End {
 		t.Fatalf("more than %d entries\n%x", len(want), b)
 	}
 	if m.Truncated() != truncated {

@@ -255,7 +255,7 @@ func TestBrokenCounterIsSeen(t *testing.T) {
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
 	bad := dir + "/bad.yaml"
-	if err := os.WriteFile(bad, []byte("export:\n  compresion: gzip\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("export:\n  compressoin: gzip\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	check := func(want string, fails bool, args ...string) {
@@ -274,7 +274,7 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	check("valid", false, "validate")
-	check("line 2: export.compresion: unknown key", true, "validate", "--config", bad)
+	check("line 2: export.compressoin: unknown key", true, "validate", "--config", bad)
 	check("export:", false, "config", "default")
 	check("https://json-schema.org/draft/2020-12/schema", false, "config", "schema")
 	check("unknown command", true, "rnu")

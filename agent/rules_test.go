@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"go/build"
 	"go/parser"
 	"go/token"
@@ -70,7 +71,7 @@ func packages(t *testing.T) map[string]*build.Package {
 			return filepath.SkipDir
 		}
 		pkg, err := build.ImportDir(p, 0)
-		if _, none := err.(*build.NoGoError); none {
+		if _, none := errors.AsType[*build.NoGoError](err); none {
 			return nil
 		}
 		rel, _ := filepath.Rel("..", p)

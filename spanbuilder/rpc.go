@@ -19,6 +19,8 @@ var statusNames = [...]string{"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", 
 	"PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL",
 	"UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}
 
+const unknownStatus = 2
+
 // serverErrors has bit n set where the status n is an error of the server's side.
 const serverErrors = 1<<2 | 1<<4 | 1<<12 | 1<<13 | 1<<14 | 1<<15
 
@@ -46,6 +48,9 @@ func (r *request) rpcStatus() int {
 	if !ok || err != nil || n < 0 {
 		return -1
 	}
+	if n >= len(statusNames) {
+		return unknownStatus // as gRPC's own clients take it
+	}
 	return n
 }
 
@@ -53,10 +58,7 @@ func (c rpc) statusName() string {
 	if c.status < 0 {
 		return ""
 	}
-	if c.status < len(statusNames) {
-		return statusNames[c.status]
-	}
-	return strconv.Itoa(c.status)
+	return statusNames[c.status]
 }
 
 // failed tells whether the status is an error for a span of that kind.
@@ -64,7 +66,7 @@ func (c rpc) failed(kind int) bool {
 	if c.status <= 0 {
 		return false
 	}
-	return kind == kindClient || c.status >= len(statusNames) || serverErrors>>c.status&1 == 1
+	return kind == kindClient || serverErrors>>c.status&1 == 1
 }
 
 func (r *request) rpcAttributes() {

@@ -93,7 +93,7 @@ func (r *replay) send(ctx context.Context, f Frame) error {
 		r.streams[f.Stream] = s
 	}
 	err := s.SendMsg(f.Bytes)
-	if err == io.EOF { // the status is what the receiving side gets
+	if errors.Is(err, io.EOF) { // the status is what the receiving side gets
 		if err = drain(s); err == nil {
 			err = errors.New("the server has ended the stream")
 		}
@@ -105,7 +105,7 @@ func (r *replay) send(ctx context.Context, f Frame) error {
 func drain(s grpc.ClientStream) error {
 	for {
 		var answer []byte
-		if err := s.RecvMsg(&answer); err == io.EOF {
+		if err := s.RecvMsg(&answer); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
