@@ -309,3 +309,19 @@ func get(t *testing.T, a *Agent, path string, status int) string {
 	}
 	return string(body)
 }
+
+func TestWarnings(t *testing.T) {
+	check := func(endpoint, protocol string, want int) {
+		t.Helper()
+		c := config.Default()
+		c.Export.Endpoint = endpoint
+		got := warnings(c, func(name string) (string, bool) { return protocol, name == "OTEL_EXPORTER_OTLP_PROTOCOL" })
+		if len(got) != want {
+			t.Errorf("%s %s: warnings %q, want %d", endpoint, protocol, got, want)
+		}
+	}
+	check("http://collector:4317", "", 0)
+	check("http://collector:4317", "grpc", 0)
+	check("http://collector:4317", "http/protobuf", 1)
+	check("http://collector:4318", "http/protobuf", 2)
+}

@@ -3,6 +3,7 @@ package agent
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -114,6 +115,13 @@ func clientTLS(c *config.ClientTLS) (*tls.Config, error) {
 		t.Certificates = []tls.Certificate{pair}
 	}
 	return t, nil
+}
+
+// checkFiles tells whether the files that c names can be used.
+func checkFiles(c *config.Config) error {
+	_, server := serverTLS(&c.Receive.TLS)
+	_, client := clientTLS(&c.Export.TLS)
+	return errors.Join(server, client)
 }
 
 // serverTLS gives the receiver's TLS, nil when it is plaintext.

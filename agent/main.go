@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ import (
 	"github.com/alspan/alspan/internal/config"
 )
 
-// Main runs the command and gives the exit status: 0, 1 for a failure, 2 for a command line that makes no sense.
+// Main runs the command and gives the exit status: 0, or 1 for a failure.
 func Main(args []string) int {
 	// The first signal stops the agent in good order, a second one at once.
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -52,6 +53,9 @@ func runCommand() *cobra.Command {
 			return err
 		}
 		log := newLog(c.ErrOrStderr(), cfg.Log)
+		for _, w := range warnings(cfg, os.LookupEnv) {
+			log.Warn(w)
+		}
 		if !stdout {
 			return run(c.Context(), cfg, nil, log)
 		}
@@ -64,10 +68,27 @@ func runCommand() *cobra.Command {
 	return c
 }
 
+// warnings tells what is allowed and yet hardly meant.
+func warnings(c *config.Config, lookup func(string) (string, bool)) (list []string) {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+		if v, ok := lookup(name); ok && v != "" && v != "grpc" {
+			list = append(list, fmt.Sprintf("%s is %q, but spans are sent by gRPC", name, v))
+		}
+	}
+	if target, _ := c.Export.Target(); strings.HasSuffix(target, ":4318") {
+		list = append(list, "export.endpoint has port 4318, where OTLP over HTTP is expected, but spans are sent by gRPC: port 4317 is usual")
+	}
+	return list
+}
+
 func validateCommand() *cobra.Command {
 	var file string
 	c := &cobra.Command{Use: "validate", Short: "Check a configuration file.", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		if _, err := config.Load(file, os.LookupEnv); err != nil {
+		cfg, err := config.Load(file, os.LookupEnv)
+		if err == nil {
+			err = checkFiles(cfg)
+		}
+		if err != nil {
 			return err
 		}
 		fmt.Fprintln(c.OutOrStdout(), "The configuration is valid.")

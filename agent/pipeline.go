@@ -46,7 +46,7 @@ type exporter interface {
 
 // source is one stream: what it logs for, and the storage that is reused from entry to entry.
 type source struct {
-	*Pipeline
+	p        *Pipeline
 	from     netip.Addr
 	logger   *spanbuilder.Logger
 	identity *spanbuilder.Identity
@@ -56,7 +56,7 @@ type source struct {
 
 // stream begins the path of everything that one ALS stream brings.
 func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
-	s := &source{Pipeline: p, from: from, identity: p.builder.Identity()}
+	s := &source{p: p, from: from, identity: p.builder.Identity()}
 	// A sender that never says who it is still has its requests.
 	s.logger = p.loggers.Find(&wire.Node{}, nil, from)
 	return s.accept
@@ -66,19 +66,19 @@ func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
 // be sent as soon as it returns, and nothing of the message is kept.
 func (s *source) accept(m *accesslog.Message) {
 	if id, ok := m.Identifier(); ok {
-		s.logger = s.loggers.Find(&id.Node, id.LogName, s.from)
+		s.logger = s.p.loggers.Find(&id.Node, id.LogName, s.from)
 	}
-	s.out.Begin(s.core, s.logger.Resource)
+	s.out.Begin(s.p.core, s.logger.Resource)
 	defer s.out.End()
 	for {
 		switch m.Next(&s.entry) {
 		case accesslog.End:
 			return
 		case accesslog.Malformed:
-			s.Entries.Received.Add(1)
-			s.Entries.Dropped[ledger.EntryMalformed].Add(1)
+			s.p.Entries.Received.Add(1)
+			s.p.Entries.Dropped[ledger.EntryMalformed].Add(1)
 		case accesslog.Good:
-			s.Entries.Received.Add(1)
+			s.p.Entries.Received.Add(1)
 			s.take(&s.entry)
 		}
 	}
@@ -86,16 +86,16 @@ func (s *source) accept(m *accesslog.Message) {
 
 // take decides what an entry is good for.
 func (s *source) take(e *wire.Entry) {
-	use, why := spanbuilder.Classify(e, s.tcp)
+	use, why := spanbuilder.Classify(e, s.p.tcp)
 	switch use {
 	case spanbuilder.Drop:
-		s.Entries.Dropped[why].Add(1)
+		s.p.Entries.Dropped[why].Add(1)
 	case spanbuilder.Teach:
 		s.identity.Learn(e, s.logger)
-		s.Entries.Taught.Add(1)
+		s.p.Entries.Taught.Add(1)
 	case spanbuilder.Request:
 		s.finish(e)
-		s.Entries.Used.Add(1)
+		s.p.Entries.Used.Add(1)
 	}
 }
 
@@ -104,38 +104,38 @@ func (s *source) finish(e *wire.Entry) {
 	claim := s.identity.Claim(e, s.logger)
 	s.seen(&claim)
 	s.write(e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
-		return s.builder.Server(dst, e, s.logger, &claim)
+		return s.p.builder.Server(dst, e, s.logger, &claim)
 	})
-	if id, ok := s.builder.ClientSpan(s.identity, e, s.logger, &claim); ok {
+	if id, ok := s.p.builder.ClientSpan(s.identity, e, s.logger, &claim); ok {
 		s.write(e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
-			return s.builder.Client(dst, e, s.logger, &claim, id)
+			return s.p.builder.Client(dst, e, s.logger, &claim, id)
 		})
 	}
 }
 
 // write encodes one span in place.
 func (s *source) write(e *wire.Entry, encode func([]byte) ([]byte, spanbuilder.Repairs)) {
-	s.Spans.Made.Add(1)
-	dst, ok := s.out.Reserve(s.builder.Bound(e))
+	s.p.Spans.Made.Add(1)
+	dst, ok := s.out.Reserve(s.p.builder.Bound(e))
 	if !ok {
-		s.Spans.Dropped[ledger.SpanFull].Add(1)
+		s.p.Spans.Dropped[ledger.SpanFull].Add(1)
 		return
 	}
 	span, repairs := encode(dst)
 	if !s.out.Commit(span) {
-		s.Spans.Dropped[ledger.SpanOversize].Add(1)
+		s.p.Spans.Dropped[ledger.SpanOversize].Add(1)
 		return
 	}
-	s.repaired.Add(int64(repairs.UTF8))
-	s.cut.Add(int64(repairs.Cut))
+	s.p.repaired.Add(int64(repairs.UTF8))
+	s.p.cut.Add(int64(repairs.Cut))
 }
 
 // seen counts what the entry's evidence and headers were.
 func (s *source) seen(c *spanbuilder.Claim) {
-	s.rows[c.Row].Add(1)
+	s.p.rows[c.Row].Add(1)
 	for f := range propagation.NumFormats {
 		if why := s.identity.Set.Reason(f); why.Invalid() {
-			s.contexts[f][why].Add(1)
+			s.p.contexts[f][why].Add(1)
 		}
 	}
 }

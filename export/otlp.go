@@ -47,7 +47,8 @@ type OTLP struct {
 	conn  *grpc.ClientConn
 	scope []byte
 	meta  metadata.MD
-	quiet quiet
+
+	refused, away, again, partial quiet // one for each message
 }
 
 // Result says what became of the spans of a batch: Exported and Dropped together are all of them.
@@ -106,13 +107,13 @@ func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
 		pause := max(asked, wait/2+rand.N(wait/2+1))
 		switch {
 		case !again:
-			o.quiet.log(o.opts.Log, slog.LevelError, "The upstream refused spans for good", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+			o.refused.log(o.opts.Log, slog.LevelError, "The upstream refused spans for good", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
 			return Result{Dropped: b.Spans, Reason: ledger.SpanRejected}
 		case time.Now().Add(pause).After(deadline):
-			o.quiet.log(o.opts.Log, slog.LevelError, "The upstream was away for too long", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+			o.away.log(o.opts.Log, slog.LevelError, "The upstream was away for too long", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
 			return Result{Dropped: b.Spans, Reason: ledger.SpanRetryExhausted}
 		}
-		o.quiet.log(o.opts.Log, slog.LevelWarn, "Sending spans failed and will be tried again", slog.Duration("in", pause), slog.String("error", explain(err)))
+		o.again.log(o.opts.Log, slog.LevelWarn, "Sending spans failed and will be tried again", slog.Duration("in", pause), slog.String("error", explain(err)))
 		if !sleep(ctx, pause) {
 			return Result{Dropped: b.Spans, Reason: ledger.SpanShutdown}
 		}
@@ -131,7 +132,7 @@ func (o *OTLP) attempt(ctx context.Context, b *ring.Batch) (rejected int, err er
 	}
 	n, text := partialSuccess(answer.Bytes())
 	if n > 0 || text != "" {
-		o.quiet.log(o.opts.Log, slog.LevelWarn, "The upstream took only a part", slog.Int64("rejected", n), slog.String("message", text))
+		o.partial.log(o.opts.Log, slog.LevelWarn, "The upstream took only a part", slog.Int64("rejected", n), slog.String("message", text))
 	}
 	return int(min(max(n, 0), int64(b.Spans))), nil
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// quiet writes at most one line of each message every ten seconds' worth of trouble: an upstream that is away fails every
-// batch. The metrics have the exact counts.
+// quiet writes at most one line in ten seconds: an upstream that is away fails every batch. Each message has its own, so that
+// a warning does not hide an error. The metrics have the exact counts.
 type quiet struct {
 	last    atomic.Int64 // unix nanoseconds of the last line
 	skipped atomic.Int64

@@ -172,13 +172,13 @@ func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id prop
 	if !e.Timings[wire.FirstUpstreamRx].Set && string(e.CodeDetails) != "via_upstream" {
 		r.answered, r.rpc.status = false, -1
 	}
+	began := r.start
 	// The last attempt: from its first byte up to its last byte down.
 	if t := e.Timings[wire.FirstUpstreamTx]; t.Set {
 		r.start = min(r.start+uint64(max(t.Duration(), 0)), r.end)
 	}
 	if t := e.Timings[wire.LastUpstreamRx]; t.Set {
-		start, _ := e.Start.Unix()
-		r.end = max(min(start+uint64(max(t.Duration(), 0)), r.end), r.start)
+		r.end = max(min(began+uint64(max(t.Duration(), 0)), r.end), r.start)
 	}
 	at := r.open(id, c.Own, uint32(c.Flags)|flagRemoteKnown)
 	r.common()

@@ -173,14 +173,13 @@ func (s *encoder) closeSpan(start int) {
 	n := len(s.dst) - start
 	var length [binary.MaxVarintLen64]byte
 	size := binary.PutUvarint(length[:], uint64(n))
-	switch {
-	case size > lengthRoom:
+	if size > lengthRoom {
 		s.dst = append(s.dst, length[:size-lengthRoom]...)
-	case size < lengthRoom:
-		defer func() { s.dst = s.dst[:len(s.dst)-lengthRoom+size] }()
 	}
-	if size != lengthRoom {
-		copy(s.dst[start-lengthRoom+size:], s.dst[start:start+n])
+	begin := start - lengthRoom + size
+	if begin != start {
+		copy(s.dst[begin:], s.dst[start:start+n])
 	}
 	copy(s.dst[start-lengthRoom:], length[:size])
+	s.dst = s.dst[:begin+n]
 }

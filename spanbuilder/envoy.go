@@ -21,7 +21,10 @@ func (r *request) envoyAttributes() {
 	}
 	r.text("envoy.response_code_details", e.CodeDetails)
 	r.text("envoy.upstream_cluster", e.UpstreamCluster)
-	if e.UpstreamRemote.Kind == wire.SocketAddress {
+	switch e.UpstreamRemote.Kind {
+	case wire.PipeAddress, wire.InternalAddress:
+		r.text("envoy.upstream_address", e.UpstreamRemote.Host)
+	case wire.SocketAddress:
 		var room [64]byte
 		at := append(room[:0], e.UpstreamRemote.Host...)
 		if bytes.IndexByte(e.UpstreamRemote.Host, ':') >= 0 {
@@ -63,23 +66,23 @@ func (r *request) durations() {
 func (r *request) customTags() {
 	tags := r.e.CustomTags[:min(len(r.e.CustomTags), maxAttributes)]
 	r.dropped += len(r.e.CustomTags) - len(tags)
-	same := bytes.Equal
+	keys := tags
 	if slices.ContainsFunc(tags, func(f wire.Field) bool { return !utf8.Valid(f.Key) || len(f.Key) > r.limit }) {
 		// Keys that differ may be the same once they are repaired and cut.
-		same = func(a, b []byte) bool { return bytes.Equal(r.written(a), r.written(b)) }
+		keys = make(wire.Fields, len(tags))
+		for i := range tags {
+			keys[i].Key = wire.NewText(tags[i].Key, r.limit).Append(nil)
+		}
 	}
 	for i, tag := range tags {
 		if len(tag.Key) == 0 || r.b.isIDTag(tag.Key) {
 			continue
 		}
-		if !slices.ContainsFunc(tags[i+1:], func(later wire.Field) bool { return same(later.Key, tag.Key) }) {
+		if !slices.ContainsFunc(keys[i+1:], func(later wire.Field) bool { return bytes.Equal(later.Key, keys[i].Key) }) {
 			r.tag("envoy.tag.", tag.Key, tag.Value)
 		}
 	}
 }
-
-// written gives v as it is written into a span.
-func (r *request) written(v []byte) []byte { return wire.NewText(v, r.limit).Append(nil) }
 
 func (b *Builder) isIDTag(key []byte) bool {
 	for _, names := range [...][]string{b.opts.TraceTags, b.opts.SpanTags} {
@@ -105,6 +108,8 @@ func (r *request) status() {
 	switch {
 	case r.rpc.failed(r.kind):
 		failure = r.rpc.statusName()
+	case r.brokenOff():
+		failure = r.noAnswer()
 	case r.answered:
 		if e.Code < 400 || e.Code < 500 && r.kind != kindClient {
 			return
@@ -123,7 +128,17 @@ func (r *request) status() {
 	r.dst = wire.AppendUint(append(r.dst, 2), 3, statusError)
 }
 
-// noAnswer names why a request got no response: the response flag, else the first word of Envoy's details.
+// cutOff has the flags of a response that ended before it was complete, for a reason other than the caller's leaving.
+const cutOff = 1<<2 | 1<<3 | 1<<4 | 1<<6 | 1<<16 | 1<<19 | 1<<22 | 1<<23 // UT LR UR UC SI UMSDR DT UPE
+
+// brokenOff tells whether a response had begun and was not finished: an error by the conventions, whatever its code. The end
+// of a tunnel or a websocket looks the same and is none; a gRPC call has a status when it is complete.
+func (r *request) brokenOff() bool {
+	const connect = 6
+	return r.answered && r.e.Code < 400 && r.e.Code >= 200 && r.e.Method != connect && r.rpc.status < 0 && r.e.Flags&cutOff != 0
+}
+
+// noAnswer names why a request got no response, or not all of it: the response flag, else the first word of Envoy's details.
 func (r *request) noAnswer() string {
 	if name := r.e.Flags.First(); name != "" {
 		return name

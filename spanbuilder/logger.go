@@ -68,9 +68,13 @@ func (l *Logger) outbound(e *wire.Entry) bool {
 	if !l.sidecar.IsValid() {
 		return false
 	}
-	if len(e.UpstreamCluster) > 0 {
-		return bytes.HasPrefix(e.UpstreamCluster, []byte("outbound|"))
+	switch {
+	case bytes.HasPrefix(e.UpstreamCluster, []byte("outbound|")):
+		return true
+	case bytes.HasPrefix(e.UpstreamCluster, []byte("inbound|")), bytes.HasPrefix(e.UpstreamCluster, []byte("InboundPassthrough")):
+		return false
 	}
+	// No cluster, or one for both sides such as PassthroughCluster.
 	peer, err := netip.ParseAddr(string(e.DownstreamDirect.Host))
 	return err == nil && peer.Unmap() == l.sidecar
 }

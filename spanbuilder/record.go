@@ -36,9 +36,11 @@ func Classify(e *wire.Entry, tcp bool) (Use, ledger.EntryDrop) {
 		return Drop, ledger.EntryTCP
 	case wire.NotSet:
 		switch {
+		case e.TCP: // a listener's record of the connection that a TcpConnectionEnd tells of, too
+			return Drop, ledger.EntryListener
 		case e.Intermediate || !e.Duration.Set:
 			return Drop, ledger.EntryIntermediate
-		case !e.TCP && len(e.Path) == 0 && len(e.Authority) == 0 && e.Code == 0:
+		case len(e.Path) == 0 && len(e.Authority) == 0 && e.Code == 0:
 			return Drop, ledger.EntryListener
 		}
 		return timed(e, Request)

@@ -107,7 +107,7 @@ func (e *Export) declare() *node {
 		section("batch", "When a batch is sent: at the first of these limits.",
 			key("bytes", &e.Batch.Bytes, 768*KiB, "Size of a request before compression. Collectors refuse more than 4MiB by default.",
 				between(64*KiB, 4*MiB)),
-			key("spans", &e.Batch.Spans, 8192, "Number of spans.", between(1, 100000)),
+			key("spans", &e.Batch.Spans, 8192, "Number of spans. Whole chunks of at most 64KiB are sent, so a request may have some more.", between(1, 100000)),
 			key("age", &e.Batch.Age, 200*time.Millisecond, "Age of the oldest span.", between(time.Millisecond, time.Minute))),
 		key("memory", &e.Memory, 16*MiB,
 			"Memory for all batches, waiting and in flight. When it is full the newest spans are dropped and counted.",

@@ -10,6 +10,7 @@ type Chunk struct {
 	spans int
 	runs  []Run
 	large bool
+	left  bool // its batch ended while somebody still held it; guarded by the core's lock
 	refs  atomic.Int32
 }
 
@@ -20,20 +21,23 @@ func (k *Chunk) Runs() []Run   { return k.runs }
 // Retain takes a further reference.
 func (k *Chunk) Retain() { k.refs.Add(1) }
 
-// Release gives one reference back; the last one frees the chunk.
+// Release gives one reference back; nobody may read the chunk after the last one.
 func (k *Chunk) Release() {
 	switch n := k.refs.Add(-1); {
 	case n < 0:
 		panic("ring: a chunk was released more often than it was retained")
 	case n == 0:
 		k.core.mu.Lock()
-		k.core.recycle(k)
+		k.core.let(k)
 		k.core.mu.Unlock()
 	}
 }
 
 func (k *Chunk) begin() {
 	k.core.held.Add(1)
+	if k.buf == nil {
+		k.buf = make([]byte, k.core.opts.Chunk)
+	}
 	k.used, k.spans, k.runs = 0, 0, k.runs[:0]
 	k.refs.Store(1) // of the batch that will gather it
 }
@@ -48,11 +52,18 @@ type Batch struct {
 	core   *Core
 }
 
-// Release ends the batch: its spans are no longer in flight, and each chunk is freed as soon as nobody else holds it.
+// Release ends the batch: its spans are no longer in flight, and its place in the core is free again. A chunk that somebody
+// else still holds is not used again; its place gets new memory.
 func (b *Batch) Release() {
 	b.core.inFlight.Add(-int64(b.Spans))
+	b.core.mu.Lock()
+	defer b.core.mu.Unlock()
 	for i, k := range b.Chunks {
-		k.Release()
+		if k.refs.Add(-1) == 0 {
+			b.core.recycle(k)
+		} else {
+			b.core.replace(k)
+		}
 		b.Chunks[i] = nil
 	}
 	b.Chunks, b.Spans, b.Bytes = b.Chunks[:0], 0, 0

@@ -6,8 +6,10 @@
 //
 // Who owns a chunk: the arena (free), then one Producer between its Begin and End, then the core (open, with room left;
 // or sealed, waiting for a sender), then the Batch that gathered it and everybody who took a reference (the transport).
-// It is free again after the last Release, never earlier: a transport may read the bytes after a call was given up.
-// Order holds within a chunk only.
+// Its bytes are used again only after the last Release: a transport may read them after a call was given up. A transport
+// that lost its connection may never release what it was writing, so a chunk that is still held when its batch ends is
+// left to it, and to the garbage collector after it, and its place in the core gets new memory. Order holds within a
+// chunk only.
 package ring
 
 import (
@@ -43,7 +45,7 @@ type Core struct {
 	opts Options
 	wake chan struct{} // one token: something has become due, or has begun to age
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards what follows; the methods from seal to replace, and fill, expect it to be held
 	free      []*Chunk
 	open      []*Chunk // put back by a producer with room left
 	sealed    []*Chunk
@@ -62,10 +64,8 @@ type Core struct {
 func New(o Options) *Core {
 	n := max(int(o.Memory/int64(o.Chunk)), 2)
 	c := &Core{opts: o, wake: make(chan struct{}, 1), spare: o.Memory / 4}
-	arena := make([]byte, n*o.Chunk)
-	for i := n - 1; i >= 0; i-- {
-		b := arena[i*o.Chunk : (i+1)*o.Chunk : (i+1)*o.Chunk]
-		c.free = append(c.free, &Chunk{core: c, buf: b})
+	for range n {
+		c.free = append(c.free, &Chunk{core: c}) // gets its memory when it is taken
 	}
 	return c
 }
@@ -83,6 +83,9 @@ func (c *Core) Held() int64 { return c.held.Load() }
 func (c *Core) take(n int) *Chunk {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if n > c.opts.Chunk {
+		return c.large(n)
+	}
 	for len(c.open) > 0 {
 		k := c.open[len(c.open)-1]
 		c.open = c.open[:len(c.open)-1]
@@ -90,9 +93,6 @@ func (c *Core) take(n int) *Chunk {
 			return k
 		}
 		c.seal(k)
-	}
-	if n > c.opts.Chunk {
-		return c.large(n)
 	}
 	if len(c.free) == 0 {
 		return nil
@@ -125,7 +125,7 @@ func (c *Core) put(k *Chunk, full bool) {
 		c.seal(k)
 	default:
 		c.open = append(c.open, k)
-		c.begunLocked()
+		c.begun()
 	}
 }
 
@@ -136,13 +136,13 @@ func (c *Core) seal(k *Chunk) {
 	c.sealed = append(c.sealed, k)
 	c.sealBytes += int64(k.used)
 	c.sealSpans += k.spans
-	c.begunLocked()
+	c.begun()
 	if c.due() {
 		c.signal()
 	}
 }
 
-func (c *Core) begunLocked() {
+func (c *Core) begun() {
 	if c.since.IsZero() {
 		c.since = time.Now()
 		c.signal()
@@ -158,16 +158,41 @@ func (c *Core) signal() {
 	}
 }
 
+// recycle makes the place of a chunk that nobody holds free for the next one.
 func (c *Core) recycle(k *Chunk) {
-	if c.opts.OnFree != nil {
-		c.opts.OnFree(k.buf)
-	}
+	c.freed(k)
 	c.held.Add(-1)
 	if k.large {
 		c.spare += int64(len(k.buf))
 		return
 	}
 	c.free = append(c.free, k)
+}
+
+// replace makes the place of a chunk free although somebody still holds it.
+func (c *Core) replace(k *Chunk) {
+	k.left = true
+	c.held.Add(-1)
+	if k.large {
+		c.spare += int64(len(k.buf))
+		return
+	}
+	c.free = append(c.free, &Chunk{core: c})
+}
+
+// let takes the last reference to a chunk from somebody else than its batch.
+func (c *Core) let(k *Chunk) {
+	if k.left {
+		c.freed(k)
+		return
+	}
+	c.recycle(k)
+}
+
+func (c *Core) freed(k *Chunk) {
+	if c.opts.OnFree != nil {
+		c.opts.OnFree(k.buf)
+	}
 }
 
 // Close seals what is open; chunks that producers still hold are sealed by their End. Gather then gives what is left
@@ -248,7 +273,7 @@ func (c *Core) fill(b *Batch) {
 	c.sealSpans -= spans
 	c.since = time.Time{}
 	if len(c.sealed)+len(c.open) > 0 {
-		c.begunLocked()
+		c.begun()
 	}
 	if c.due() || c.closed {
 		c.signal()

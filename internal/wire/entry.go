@@ -97,8 +97,8 @@ func (e *Entry) HasUpstream() bool { return e.UpstreamRemote.Kind != NoAddress }
 
 // reset clears the entry and keeps the storage of its maps.
 func (e *Entry) reset(tcp bool) {
-	tags, req, resp, trailers := e.CustomTags[:0], e.RequestHeaders[:0], e.ResponseHeaders[:0], e.ResponseTrailers[:0]
-	*e = Entry{TCP: tcp, CustomTags: tags, RequestHeaders: req, ResponseHeaders: resp, ResponseTrailers: trailers}
+	*e = Entry{TCP: tcp, CustomTags: e.CustomTags.emptied(), RequestHeaders: e.RequestHeaders.emptied(),
+		ResponseHeaders: e.ResponseHeaders.emptied(), ResponseTrailers: e.ResponseTrailers.emptied()}
 }
 
 // WalkHTTP makes e a view of the encoded HTTPAccessLogEntry b. It gives false when b is malformed.
@@ -297,6 +297,22 @@ func (f *Fields) walk(b []byte) bool {
 			kv.Value = r.Bytes
 		}
 	}
-	*f = append(*f, kv)
+	if len(*f) < maxFields {
+		*f = append(*f, kv)
+	}
 	return !r.broken
+}
+
+// A map field of two bytes becomes one of 48 in memory, so there is a limit; Envoy's own is 100 headers by default. What is
+// above is not looked at, and the storage of an unusual entry is not kept.
+const (
+	maxFields  = 4096
+	keepFields = 256
+)
+
+func (f Fields) emptied() Fields {
+	if cap(f) > keepFields {
+		return nil
+	}
+	return f[:0]
 }

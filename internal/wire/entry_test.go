@@ -293,3 +293,15 @@ func TestEntryBorrows(t *testing.T) {
 		t.Errorf("path %q, capacity %d", e.Path, cap(e.Path))
 	}
 }
+
+// A map field of two bytes takes 48 in memory: what is too much is not kept, neither in the entry nor for the next one.
+func TestMapsAreBounded(t *testing.T) {
+	request := bytes.Repeat([]byte{13<<3 | Bytes, 0}, 1<<20)
+	var e Entry
+	if !e.WalkHTTP(AppendBytes(nil, 3, request)) || len(e.RequestHeaders) != maxFields {
+		t.Errorf("%d headers are kept, want %d", len(e.RequestHeaders), maxFields)
+	}
+	if e.WalkHTTP(nil); cap(e.RequestHeaders) > keepFields {
+		t.Errorf("storage for %d headers is kept", cap(e.RequestHeaders))
+	}
+}
