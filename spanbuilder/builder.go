@@ -113,7 +113,7 @@ func (b *Builder) Bound(e *wire.Entry) int {
 	// A byte that is not UTF-8 becomes three. A value that is there twice, be it as a part of url.full, is added twice.
 	for _, v := range [...][]byte{e.Authority, e.Authority, e.Scheme, e.Scheme, e.UserAgent, e.RequestID, e.UpstreamCluster, e.RouteName,
 		e.CodeDetails, e.TerminationDetails, e.UpstreamFailure, e.DownstreamFailure, e.SNI, e.DownstreamRemote.Host,
-		e.DownstreamDirect.Host, e.UpstreamRemote.Host, e.UpstreamRemote.Host, e.ForwardedFor} {
+		e.DownstreamDirect.Host, e.DownstreamLocal.Host, e.UpstreamRemote.Host, e.UpstreamRemote.Host, e.ForwardedFor} {
 		add(v, 3)
 	}
 	for _, v := range [...][]byte{e.Path, e.OriginalPath} {

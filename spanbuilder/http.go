@@ -82,7 +82,9 @@ func (r *request) requestAttributes() {
 	r.text("url.scheme", e.Scheme)
 	r.text("url.path", r.target.path)
 	r.text("url.query", r.b.redacted(r.target.query))
-	if !e.TCP {
+	if e.TCP {
+		r.address("server.", &e.DownstreamLocal)
+	} else {
 		r.server()
 	}
 	r.client()

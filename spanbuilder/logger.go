@@ -120,9 +120,12 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 }
 
 func appendLoggerKey(dst []byte, node *wire.Node, logName []byte, from netip.Addr) []byte {
-	for _, part := range [][]byte{node.ID, node.Cluster, node.Zone, logName} {
+	for _, part := range [][]byte{node.ID, node.Cluster, node.Region, node.Zone, logName} {
 		dst = wire.AppendVarint(dst, uint64(len(part)))
 		dst = append(dst, part...)
+	}
+	for _, n := range [...]uint32{node.Major, node.Minor, node.Patch} { // an upgraded Envoy is another one
+		dst = wire.AppendVarint(dst, uint64(n))
 	}
 	if len(node.ID) == 0 {
 		dst = from.AppendTo(dst) // nodes without an id are told apart by their address

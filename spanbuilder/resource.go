@@ -1,6 +1,7 @@
 package spanbuilder
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -39,6 +40,9 @@ func appendResource(dst []byte, node *wire.Node, logName []byte) []byte {
 	}
 	s.text("envoy.node.id", node.ID)
 	s.text("envoy.node.cluster", node.Cluster)
+	if node.Major > 0 {
+		s.str("envoy.version", fmt.Sprintf("%d.%d.%d", node.Major, node.Minor, node.Patch))
+	}
 	s.text("cloud.region", node.Region)
 	s.text("cloud.availability_zone", node.Zone)
 	return s.dst

@@ -19,7 +19,10 @@ var statusNames = [...]string{"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", 
 	"PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL",
 	"UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}
 
-const unknownStatus = 2
+const (
+	unknownStatus = 2
+	unimplemented = 12
+)
 
 // serverErrors has bit n set where the status n is an error of the server's side.
 const serverErrors = 1<<2 | 1<<4 | 1<<12 | 1<<13 | 1<<14 | 1<<15
@@ -35,7 +38,8 @@ func (r *request) findRPC() rpc {
 	if service, m, ok := bytes.Cut(name, []byte{'/'}); !ok || len(service) == 0 || len(m) == 0 {
 		return rpc{status: -1}
 	}
-	return rpc{method: r.b.methods.name(name), status: r.rpcStatus()}
+	status := r.rpcStatus()
+	return rpc{method: r.b.methods.name(name, status != unimplemented), status: status}
 }
 
 // rpcStatus gives the call's status: in the trailers, or in the headers of a response that has nothing else.
@@ -91,8 +95,13 @@ const (
 	maxMethodLen = 200
 )
 
-// name gives the method's name, or "_OTHER" when there are too many or it is no name.
-func (s *methodSet) name(m []byte) string {
+// name gives the method's name, or "_OTHER" when there are too many or it is no name. Methods that are not known to be
+// implemented get at most half of the room: strangers must not take the place of what is real.
+func (s *methodSet) name(m []byte, implemented bool) string {
+	limit := maxMethods
+	if !implemented {
+		limit = maxMethods / 2
+	}
 	for {
 		old := s.known.Load()
 		if old != nil {
@@ -100,7 +109,7 @@ func (s *methodSet) name(m []byte) string {
 				return name
 			}
 		}
-		if old != nil && len(*old) >= maxMethods || !plainMethod(m) {
+		if old != nil && len(*old) >= limit || !plainMethod(m) {
 			return otherMethod
 		}
 		next := map[string]string{}

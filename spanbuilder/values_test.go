@@ -207,7 +207,7 @@ func TestMethodsAreBounded(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	if got := New(options()).methods.name([]byte("s/" + strings.Repeat("m", maxMethodLen))); got != otherMethod {
+	if got := New(options()).methods.name([]byte("s/"+strings.Repeat("m", maxMethodLen)), true); got != otherMethod {
 		t.Errorf("a method of %d bytes is named %s", maxMethodLen+2, got)
 	}
 }
@@ -300,5 +300,19 @@ func TestUnknownEnums(t *testing.T) {
 	}))
 	if !strings.Contains(got, `SERVER "HTTP"`) || !strings.Contains(got, `"_OTHER"`) || strings.Contains(got, "tls") || strings.Contains(got, "network.") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Calls of methods that nobody implements fill only a half of the set of names.
+func TestUnimplementedMethodsLeaveRoom(t *testing.T) {
+	var s methodSet
+	known := 0
+	for i := range maxMethods {
+		if s.name(fmt.Appendf(nil, "junk.Service/M%d", i), false) != otherMethod {
+			known++
+		}
+	}
+	if got := s.name([]byte("shop.Cart/Get"), true); known != maxMethods/2 || got != "shop.Cart/Get" {
+		t.Errorf("%d names of junk are known, and a real method is %s", known, got)
 	}
 }

@@ -62,7 +62,7 @@ type Entry struct {
 	Duration Time
 
 	DownstreamRemote, DownstreamLocal, DownstreamDirect Address
-	UpstreamRemote, UpstreamLocal                       Address
+	UpstreamRemote                                      Address
 
 	UpstreamCluster, RouteName         []byte
 	UpstreamFailure, DownstreamFailure []byte
@@ -81,7 +81,7 @@ type Entry struct {
 	Method                                int32
 	Scheme, Authority, Path               []byte
 	OriginalPath, UserAgent, ForwardedFor []byte
-	Referer, RequestID                    []byte
+	RequestID                             []byte
 	RequestBody, ResponseBody             uint64
 	RequestHeaders                        Fields
 
@@ -176,8 +176,6 @@ func (e *Entry) walkCommon(b []byte) bool {
 			ok = e.Timings[r.Key>>3-6].walk(r.Bytes)
 		case 13<<3 | Bytes:
 			ok = e.UpstreamRemote.walk(r.Bytes)
-		case 14<<3 | Bytes:
-			ok = e.UpstreamLocal.walk(r.Bytes)
 		case 15<<3 | Bytes:
 			e.UpstreamCluster = r.Bytes
 		case 16<<3 | Bytes:
@@ -238,8 +236,6 @@ func (e *Entry) walkRequest(b []byte) bool {
 			e.Path = r.Bytes
 		case 6<<3 | Bytes:
 			e.UserAgent = r.Bytes
-		case 7<<3 | Bytes:
-			e.Referer = r.Bytes
 		case 8<<3 | Bytes:
 			e.ForwardedFor = r.Bytes
 		case 9<<3 | Bytes:

@@ -83,7 +83,6 @@ func wantCommon() Entry {
 		DownstreamLocal:    Address{InternalAddress, []byte("inner"), 0},
 		DownstreamDirect:   Address{SocketAddress, []byte("2001:db8::1"), 443},
 		UpstreamRemote:     Address{SocketAddress, []byte("10.244.2.7"), 8080},
-		UpstreamLocal:      Address{PipeAddress, []byte("/run/app.sock"), 0},
 		UpstreamCluster:    []byte("outbound|80||shop"),
 		RouteName:          []byte("shop"),
 		UpstreamFailure:    []byte("TLS error"),
@@ -141,7 +140,7 @@ func TestEntryFields(t *testing.T) {
 	want.Protocol, want.Method = 3, 3
 	want.Scheme, want.Authority, want.Path = []byte("https"), []byte("shop.example.com"), []byte("/cart?q=1")
 	want.OriginalPath, want.UserAgent, want.ForwardedFor = []byte("/v1/cart"), []byte("curl/8"), []byte("198.51.100.7")
-	want.Referer, want.RequestID = []byte("https://example.com/"), []byte("4f0e3c1a-9c1f-4d1e-8a67-0c5d1e1f2a3b")
+	want.RequestID = []byte("4f0e3c1a-9c1f-4d1e-8a67-0c5d1e1f2a3b")
 	want.RequestBody, want.ResponseBody = 17, 91
 	want.RequestHeaders = Fields{{[]byte("b3"), []byte("0")}, {[]byte("traceparent"), []byte("00-x")}}
 	want.Code, want.HasCode, want.CodeDetails = 503, true, []byte("no_healthy_upstream")

@@ -38,7 +38,7 @@ func expectHTTP(m message) Entry {
 	e.Method = q.enum("request_method")
 	e.Scheme, e.Authority, e.Path = q.text("scheme"), q.text("authority"), q.text("path")
 	e.OriginalPath, e.UserAgent, e.ForwardedFor = q.text("original_path"), q.text("user_agent"), q.text("forwarded_for")
-	e.Referer, e.RequestID = q.text("referer"), q.text("request_id")
+	e.RequestID = q.text("request_id")
 	e.RequestBody, e.RequestHeaders = q.uint("request_body_bytes"), q.fields("request_headers")
 
 	s := m.sub("response")
@@ -75,7 +75,6 @@ func expectCommon(c message) Entry {
 		DownstreamLocal:    expectAddress(c.sub("downstream_local_address")),
 		DownstreamDirect:   expectAddress(c.sub("downstream_direct_remote_address")),
 		UpstreamRemote:     expectAddress(c.sub("upstream_remote_address")),
-		UpstreamLocal:      expectAddress(c.sub("upstream_local_address")),
 		UpstreamCluster:    c.text("upstream_cluster"),
 		RouteName:          c.text("route_name"),
 		UpstreamFailure:    c.text("upstream_transport_failure_reason"),
