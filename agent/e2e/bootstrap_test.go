@@ -3,6 +3,7 @@ package e2e
 import (
 	"net"
 	"strconv"
+	"strings"
 )
 
 // m is a piece of an Envoy configuration.
@@ -15,7 +16,7 @@ type bootstrap struct {
 	Exact bool   // this Envoy knows %SPAN_ID% (1.38+)
 
 	// Addresses of the peers.
-	Agent, Sink, Zipkin, App, Mirror, Next, Dead string
+	Agent, Sink, Zipkin, App, Unix, Mirror, Next, Dead string
 }
 
 // loggedHeaders are those that the documentation tells users to log.
@@ -43,6 +44,7 @@ func (b bootstrap) render(records string) m {
 				cluster("als", b.Agent, true), cluster("sink", b.Sink, true), cluster("zipkin", b.Zipkin, false),
 				cluster("app", b.App, false), cluster("app-h2", b.App, true), cluster("mirror", b.Mirror, false),
 				cluster("next", b.Next, false), cluster("dead", b.Dead, false), cluster("empty", "", false),
+				cluster("unix", b.Unix, false),
 			},
 		},
 	}
@@ -51,10 +53,11 @@ func (b bootstrap) render(records string) m {
 func (b bootstrap) manager(records string) m {
 	h := m{
 		"stat_prefix":                  b.Name,
-		"access_log":                   []m{b.accessLog(), b.account(records), b.copy()},
+		"access_log":                   append(b.accessLogs(), b.account(records), b.copy()),
 		"generate_request_id":          true,
 		"preserve_external_request_id": true, // so that cases can send their own
 		"max_request_headers_kb":       96,
+		"upgrade_configs":              []m{{"upgrade_type": "websocket"}},
 		"http_filters": []m{extension("envoy.filters.http.router",
 			"envoy.extensions.filters.http.router.v3.Router", m{})},
 		"route_config": m{"name": b.Name, "virtual_hosts": []m{{"name": "all", "domains": []string{"*"}, "routes": routes()}}},
@@ -71,9 +74,21 @@ func (b bootstrap) manager(records string) m {
 	return h
 }
 
-// accessLog is the log that the agent gets.
-func (b bootstrap) accessLog() m {
+// accessLogs are the logs that the agent gets.
+func (b bootstrap) accessLogs() []m {
+	if len(b.Logs) == 0 {
+		return []m{b.accessLog(b.Name)}
+	}
+	var all []m
+	for _, name := range b.Logs {
+		all = append(all, b.accessLog(name))
+	}
+	return all
+}
+
+func (b bootstrap) accessLog(name string) m {
 	common := b.stream("als")
+	common["log_name"] = name
 	common["buffer_flush_interval"] = "0.1s"
 	if b.IDTags {
 		common["custom_tags"] = []m{{"tag": "trace_id", "value": "%TRACE_ID%"}, {"tag": "span_id", "value": "%SPAN_ID%"}}
@@ -140,6 +155,9 @@ func routes() []m {
 		to("refused", "dead", nil),
 		to("slow", "app", m{"timeout": "0.4s"}),
 		to("flaky", "app", m{"retry_policy": m{"retry_on": "5xx", "num_retries": 3, "retry_back_off": m{"base_interval": "0.005s"}}}),
+		to("impatient", "app", m{"retry_policy": m{"retry_on": "5xx", "num_retries": 3, "per_try_timeout": "0.4s",
+			"retry_back_off": m{"base_interval": "0.005s"}}}),
+		to("unix", "unix", nil),
 		to("redirect", "app", m{"internal_redirect_policy": m{"redirect_response_codes": []int{302}}}),
 		to("mirror", "app", m{"request_mirror_policies": []m{{"cluster": "mirror"}}}),
 		to("next", "next", nil),
@@ -168,7 +186,11 @@ func extension(name, kind string, config m) m {
 	return m{"name": name, "typed_config": config}
 }
 
+// socket is the address of a host and port, or of a Unix domain socket.
 func socket(address string) m {
+	if strings.HasPrefix(address, "/") {
+		return m{"pipe": m{"path": address}}
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		panic(err) // a mistake of the test

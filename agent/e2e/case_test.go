@@ -38,6 +38,7 @@ type envoyFlags struct {
 	IDTags        bool     `yaml:"id_tags"`       // custom tags %TRACE_ID% and %SPAN_ID%
 	NoPropagation bool     `yaml:"no_context_propagation"`
 	HTTP10        bool     `yaml:"accept_http_10"`
+	Logs          []string `yaml:"logs"` // log names of the loggers that the agent serves; one, the Envoy's name, by default
 }
 
 // request is a line of the section requests: NAME METHOD PATH CONTEXT [KEY=VALUE ...].
@@ -48,7 +49,8 @@ type request struct {
 	Tail      string // put after the name in the path
 	Pad       int    // that many letters after that
 	Body      int    // bytes of the request's body
-	Abort     bool   // go away when the upstream has the request
+	Abort     bool   // go away when the upstream has the request, or when the websocket has echoed
+	Upgrade   bool   // to a websocket
 	RequestID string // x-request-id: a label stands for the same UUID in the whole case
 	Header    string // a further header line, as it is
 	Status    int    // gRPC status that the upstream is to answer
@@ -181,6 +183,8 @@ func parseRequests(salt, text string) ([]*request, error) {
 				r.Status, err = strconv.Atoi(value)
 			case "abort":
 				r.Abort = true
+			case "upgrade":
+				r.Upgrade = true
 			case "idle":
 				r.Idle = true
 			case "header":

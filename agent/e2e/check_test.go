@@ -124,10 +124,11 @@ func (v *view) recordOf(s *span) (record, bool) {
 	return record{}, false
 }
 
-// checkAll holds for all spans of a case together, whoever reported them.
-func checkAll(t *testing.T, all []*span) {
+// checkAll holds for all spans of a case together, whoever reported them. Each id comes once; the agent makes the same
+// span of what each of several loggers says of a request.
+func checkAll(t *testing.T, all []*span, loggers int) {
 	t.Helper()
-	parents := map[string]string{}
+	parents, copies := map[string]string{}, map[string]int{}
 	for _, s := range all {
 		if len(s.TraceId) != 16 || len(s.SpanId) != 8 || allZero(s.TraceId) || allZero(s.SpanId) {
 			t.Errorf("invalid ids: trace %x, span %x", s.TraceId, s.SpanId)
@@ -136,9 +137,7 @@ func checkAll(t *testing.T, all []*span) {
 			t.Errorf("invalid span: %v", s.Span)
 		}
 		key := s.trace() + s.id()
-		if _, twice := parents[key]; twice {
-			t.Errorf("trace %s has span %s twice", s.trace(), s.id())
-		}
+		copies[key]++
 		parents[key] = s.trace() + s.parent()
 		seen := map[string]bool{}
 		for _, a := range s.Attributes {
@@ -146,6 +145,15 @@ func checkAll(t *testing.T, all []*span) {
 				t.Errorf("attribute %s twice in one span", a.Key)
 			}
 			seen[a.Key] = true
+		}
+	}
+	for _, s := range all {
+		times := loggers
+		if slices.Contains([]string{"caller", "app", "mirror"}, s.Service) {
+			times = 1
+		}
+		if got := copies[s.trace()+s.id()]; got != times {
+			t.Errorf("trace %s has span %s %d times, want %d", s.trace(), s.id(), got, times)
 		}
 	}
 	for key := range parents {
@@ -164,14 +172,12 @@ func allZero(b []byte) bool { return strings.Trim(string(b), "\x00") == "" }
 // checkJaeger asks Jaeger for every trace of a case: it must have what passed the relay, no more and no less.
 func (l *lab) checkJaeger(t *testing.T, all []*span) {
 	t.Helper()
-	traces := map[string]map[string]string{}
+	traces := map[string][]string{}
 	for _, s := range all {
-		if traces[s.trace()] == nil {
-			traces[s.trace()] = map[string]string{}
-		}
-		traces[s.trace()][s.id()] = s.parent()
+		traces[s.trace()] = append(traces[s.trace()], s.id()+" < "+s.parent())
 	}
 	for _, id := range slices.Sorted(maps.Keys(traces)) {
+		slices.Sort(traces[id])
 		eventually(t, 5*time.Second, func() error {
 			got, err := l.jaeger.spans(id)
 			if err != nil {

@@ -60,7 +60,12 @@ func (r *request) sendHTTP1(ctx context.Context, address string, arrived <-chan 
 	conn.SetDeadline(deadline)
 
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s %s HTTP/%s\r\nHost: shop.example:8080\r\nConnection: close\r\n", r.Method, r.target(), r.HTTP)
+	fmt.Fprintf(&text, "%s %s HTTP/%s\r\nHost: shop.example:8080\r\n", r.Method, r.target(), r.HTTP)
+	if r.Upgrade {
+		text.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+	} else {
+		text.WriteString("Connection: close\r\n")
+	}
 	for _, h := range r.headers() {
 		fmt.Fprintf(&text, "%s: %s\r\n", h[0], h[1])
 	}
@@ -71,7 +76,7 @@ func (r *request) sendHTTP1(ctx context.Context, address string, arrived <-chan 
 	if _, err := io.WriteString(conn, text.String()); err != nil {
 		return err
 	}
-	if r.Abort {
+	if r.Abort && !r.Upgrade {
 		select {
 		case <-arrived:
 			return nil // and go away
@@ -79,11 +84,35 @@ func (r *request) sendHTTP1(ctx context.Context, address string, arrived <-chan 
 			return fmt.Errorf("cannot abort %s, it never reached the upstream: %w", r.Name, ctx.Err())
 		}
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	answer := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(answer, nil)
 	if err != nil {
 		return err
 	}
+	if r.Upgrade {
+		return r.talk(conn, answer, resp.StatusCode)
+	}
 	_, err = io.Copy(io.Discard, resp.Body)
+	if breaksOff := r.Tail == "/cut" || r.Tail == "/stall"; breaksOff != errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the answer to %s broke off: %t: %w", r.Name, !breaksOff, err)
+	} else if breaksOff {
+		return nil
+	}
+	return err
+}
+
+// talk uses an upgraded connection: it waits for an echo, then it goes away or waits until the upstream does.
+func (r *request) talk(conn net.Conn, answer *bufio.Reader, code int) error {
+	if code != http.StatusSwitchingProtocols {
+		return fmt.Errorf("cannot upgrade %s: status %d", r.Name, code)
+	}
+	if _, err := io.WriteString(conn, "hello"); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(answer, make([]byte, len("hello")))
+	if err == nil && !r.Abort {
+		_, err = io.Copy(io.Discard, answer)
+	}
 	return err
 }
 

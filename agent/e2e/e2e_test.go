@@ -82,7 +82,7 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 	s := l.set(t, version, c)
 	for i, r := range c.Requests {
 		if r.Idle {
-			s.settle(t, c.Requests[:i])
+			s.settle(t, c, c.Requests[:i])
 		}
 		began := time.Now()
 		if err := r.send(t.Context(), s.envoys[0].address, s.app.whenArrived(r.Name)); err != nil {
@@ -95,7 +95,7 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 	}
 	s.app.busy.Wait()
 	s.mirror.busy.Wait()
-	page := s.settle(t, c.Requests)
+	page := s.settle(t, c, c.Requests)
 
 	views := s.views(t, c)
 	shared := map[string]string{}
@@ -108,7 +108,7 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 			v.check(t, s)
 		}
 	}
-	checkAll(t, s.relay.all())
+	checkAll(t, s.relay.all(), max(len(c.Envoy.Logs), 1))
 	l.checkJaeger(t, s.relay.all())
 
 	if err := page.balanced(); err != nil {
@@ -147,7 +147,7 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	next := s.app.address
 	for _, hop := range slices.Backward(c.Envoy.Hops) {
 		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Exact: knowsSpanID(version), Agent: s.agent.grpc,
-			Sink: s.sink.grpc, Zipkin: s.sink.zipkin, App: s.app.address, Mirror: s.mirror.address, Next: next, Dead: dead})
+			Sink: s.sink.grpc, Zipkin: s.sink.zipkin, App: s.app.address, Unix: s.app.unix, Mirror: s.mirror.address, Next: next, Dead: dead})
 		next = e.address
 		s.envoys = slices.Insert(s.envoys, 0, e)
 	}
@@ -159,8 +159,9 @@ func knowsSpanID(version string) bool { return version >= "1.38" }
 
 // settle waits until every pass of the requests is logged, every entry of theirs has left the agent, and every span of
 // Envoy's own has reached the sink; it gives the agent's metrics then.
-func (s *stage) settle(t *testing.T, requests []*request) metrics {
+func (s *stage) settle(t *testing.T, c *testCase, requests []*request) metrics {
 	t.Helper()
+	loggers := max(len(c.Envoy.Logs), 1)
 	wanted := 0
 	for _, r := range requests {
 		switch r.Path {
@@ -198,10 +199,10 @@ func (s *stage) settle(t *testing.T, requests []*request) metrics {
 		if page, err = s.agent.metrics(); err != nil {
 			return err
 		}
-		if err := page.idle(ends + others); err != nil {
+		if err := page.idle(loggers * (ends + others)); err != nil {
 			return err
 		}
-		return page.counted(ends, others, s.relay.count("caller", "app", "mirror"))
+		return page.counted(loggers*ends, loggers*others, s.relay.count("caller", "app", "mirror"))
 	})
 	return page
 }

@@ -61,7 +61,6 @@ func wantedAttributes(r record) map[string]string {
 		"envoy.upstream_address":               r.Upstream,
 		"envoy.route_name":                     r.Route,
 		"envoy.attempts":                       number(r.Attempts),
-		"envoy.log_name":                       r.Hop,
 		"envoy.connection_termination_details": r.Closed,
 		"envoy.upstream_duration_ms":           "",
 		"envoy.overhead_ms":                    "",

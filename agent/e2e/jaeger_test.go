@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -72,8 +73,8 @@ func freeAddresses(t *testing.T, n int) []string {
 	return all
 }
 
-// spans gives the spans of a trace, id -> parent id, as they were stored: without raw_traces Jaeger adjusts them.
-func (j *jaeger) spans(trace string) (map[string]string, error) {
+// spans gives "id < parent id" of the spans of a trace, sorted, as they were stored: without raw_traces Jaeger adjusts them.
+func (j *jaeger) spans(trace string) ([]string, error) {
 	body, err := get("http://" + j.query + "/api/v3/traces/" + trace + "?raw_traces=true")
 	if err != nil {
 		return nil, err
@@ -90,16 +91,14 @@ func (j *jaeger) spans(trace string) (map[string]string, error) {
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		return nil, fmt.Errorf("cannot read Jaeger's answer: %w", err)
 	}
-	all := map[string]string{}
+	var all []string
 	for _, rs := range answer.Result.ResourceSpans {
 		for _, ss := range rs.ScopeSpans {
 			for _, s := range ss.Spans {
-				if _, twice := all[s.SpanID]; twice {
-					return nil, fmt.Errorf("trace %s has span %s twice", trace, s.SpanID)
-				}
-				all[s.SpanID] = s.ParentSpanID
+				all = append(all, s.SpanID+" < "+s.ParentSpanID)
 			}
 		}
 	}
+	slices.Sort(all)
 	return all, nil
 }

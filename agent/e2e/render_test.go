@@ -32,7 +32,8 @@ type view struct {
 func (v *view) name(shared map[string]string) {
 	slices.SortStableFunc(v.made, func(a, b *span) int {
 		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()))
+			cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
+			strings.Compare(a.text("envoy.log_name"), b.text("envoy.log_name")))
 	})
 	v.labels, v.ids, v.traces = map[*span]string{}, map[string]string{}, map[string]string{}
 	_, contexts := v.contextHeaders()
@@ -156,6 +157,9 @@ func (v *view) line(s *span) string {
 	add("rf", s.text("envoy.response_flags"))
 	if n := s.text("envoy.attempts"); n != "1" {
 		add("attempts", n)
+	}
+	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service {
+		add("log", cmp.Or(name, "none"))
 	}
 	return strings.Join(words, " ")
 }

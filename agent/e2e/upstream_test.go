@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ import (
 // below it, as an instrumented service would.
 type upstream struct {
 	address string
+	unix    string // a second address, a path
 	service string // "app" or "mirror"
 	b3      bool   // the propagation of this service is B3
 	report  func(service, name, kind string, c traceContext, span string, start, end time.Time)
@@ -42,6 +45,11 @@ func startUpstream(t *testing.T, service string, b3 bool,
 		t.Fatal(err)
 	}
 	u.address = listener.Addr().String()
+	u.unix = filepath.Join(t.TempDir(), "http")
+	local, err := net.Listen("unix", u.unix)
+	if err != nil {
+		t.Fatal(err)
+	}
 	calls := grpc.NewServer(grpc.UnknownServiceHandler(u.serveGRPC))
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -54,12 +62,14 @@ func startUpstream(t *testing.T, service string, b3 bool,
 		u.serve(w, r)
 	})}
 	go server.Serve(listener)
+	go server.Serve(local)
 	t.Cleanup(func() { server.Close() })
 	return u
 }
 
 // serve answers by the path: /flaky/NAME fails twice, /slow and /late never answer, /redirect/NAME leads to /ok/NAME,
-// /ok/NAME/404 has that status and /ok/NAME/reset none.
+// /impatient/NAME answers the third time, /ok/NAME/404 has that status and /ok/NAME/reset none. /NAME/cut and /NAME/stall
+// break off after some bytes, at once or when nobody waits any more. A websocket is an echo, with /cut of the first word only.
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	name := nameOf(r.URL.Path)
 	attempt, done := u.arrive(name, r.Header)
@@ -68,7 +78,19 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	switch what := segments[3]; {
 	case segments[1] == "flaky" && attempt < 3:
 		w.WriteHeader(http.StatusServiceUnavailable)
-	case segments[1] == "slow" || what == "late":
+	case r.Header.Get("Upgrade") == "websocket":
+		echo(w, what == "cut")
+	case what == "cut" || what == "stall":
+		w.Header().Set("Content-Length", "100")
+		w.Write([]byte("hello"))
+		w.(http.Flusher).Flush()
+		if what == "stall" {
+			<-r.Context().Done()
+		}
+		panic(http.ErrAbortHandler)
+	case segments[1] == "impatient" && attempt == 3:
+		w.Write([]byte("hello"))
+	case segments[1] == "slow" || segments[1] == "impatient" || what == "late":
 		<-r.Context().Done()
 	case segments[1] == "redirect":
 		w.Header().Set("Location", "http://"+r.Host+"/ok/"+name)
@@ -84,6 +106,20 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(code)
 		}
 		w.Write([]byte("hello"))
+	}
+}
+
+// echo sends back what comes through an upgraded connection: the first word, or all until the other side ends.
+func echo(w http.ResponseWriter, cut bool) {
+	conn, received, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	io.CopyN(conn, received, int64(len("hello")))
+	if !cut {
+		io.Copy(conn, received)
 	}
 }
 
