@@ -17,6 +17,7 @@ type Message struct {
 	entries wire.Reader // of the list of entries that is being read
 	tcp     bool
 	broken  bool
+	nobody  bool // the identifier is malformed
 }
 
 func newMessage(body []byte) Message { return Message{body: body, fields: wire.Read(body)} }
@@ -34,6 +35,7 @@ func (m *Message) Identifier() (id Identifier, ok bool) {
 			continue
 		}
 		if ok = id.walk(r.Bytes); !ok {
+			m.nobody = true
 			return Identifier{}, false
 		}
 	}
@@ -107,3 +109,6 @@ func (m *Message) nextList() bool {
 
 // Truncated tells, after End, whether a part of the message could not be read.
 func (m *Message) Truncated() bool { return m.broken }
+
+// Nobody tells whether Identifier has found a malformed one: the entries count for whoever the stream named before.
+func (m *Message) Nobody() bool { return m.nobody }

@@ -112,6 +112,9 @@ func (s *Server) receive(ss grpc.ServerStream, consume Consumer) error {
 		if m.Truncated() {
 			s.Refused[ledger.MessageTruncated].Add(1)
 		}
+		if m.Nobody() {
+			s.Refused[ledger.MessageIdentifier].Add(1)
+		}
 		raw.Free()
 		select {
 		case <-s.drain:

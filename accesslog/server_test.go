@@ -219,6 +219,7 @@ func TestBrokenMessages(t *testing.T) {
 		{"\xff", "truncated"},
 		{good + "\x12\x04\x0a\x02\x1a\x09" + good, "/a malformed /a"},
 		{"\x12\x03\x0a\x09x" + good, "/a truncated"}, // the list is broken, what follows is not
+		{"\x0a\x04\x0a\x02\x0a\x05" + good, "/a"}, // the node is malformed, the entries are not
 		{good, "/a"},
 	} {
 		in, want := c[0], c[1]
@@ -237,8 +238,11 @@ func TestBrokenMessages(t *testing.T) {
 	if err := stream.RecvMsg(&reply); err != nil || len(reply.Bytes()) != 0 {
 		t.Errorf("%x, %v", reply.Bytes(), err)
 	}
-	if n := s.Refused[ledger.MessageTruncated].Load(); n != truncated || s.Messages.Load() != 6 {
+	if n := s.Refused[ledger.MessageTruncated].Load(); n != truncated || s.Messages.Load() != 7 {
 		t.Errorf("%d truncated of %d, want %d", n, s.Messages.Load(), truncated)
+	}
+	if n := s.Refused[ledger.MessageIdentifier].Load(); n != 1 {
+		t.Errorf("%d malformed identifiers, want 1", n)
 	}
 }
 

@@ -54,12 +54,13 @@ func (d SpanDrop) String() string { return spanDrops[d] }
 type MessageRefusal uint8
 
 const (
-	MessageTooLarge  MessageRefusal = iota // longer than receive.limits.message: the stream was ended
-	MessageTruncated                       // broken before its end: what stood before was used
+	MessageTooLarge   MessageRefusal = iota // longer than receive.limits.message: the stream was ended
+	MessageTruncated                        // broken before its end: what stood before was used
+	MessageIdentifier                       // its identifier is malformed: what it has was used for whoever the stream named before
 	NumMessageRefusals
 )
 
-var messageRefusals = [NumMessageRefusals]string{"too_large", "truncated"}
+var messageRefusals = [NumMessageRefusals]string{"too_large", "truncated", "identifier"}
 
 func (r MessageRefusal) String() string { return messageRefusals[r] }
 
