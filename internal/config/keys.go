@@ -75,7 +75,7 @@ func (s *Spans) declare() *node {
 			"Query parameters whose value is replaced by `REDACTED`. A list here replaces the default list; `[]` redacts nothing.",
 			checked("parameter names", notEmpty)),
 		key("max_value", &s.MaxValue, 4*KiB, "Longest text of one attribute. A longer one is cut and counted.", between(64, 32*KiB)),
-		key("tcp", &s.TCP, false, "Make spans of TCP and UDP connections too."))
+		key("tcp", &s.TCP, false, "Make spans of finished TCP and UDP connections too (Envoy 1.27 and later)."))
 }
 
 func (e *Export) declare() *node {
