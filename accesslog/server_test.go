@@ -219,7 +219,7 @@ func TestBrokenMessages(t *testing.T) {
 		{"\xff", "truncated"},
 		{good + "\x12\x04\x0a\x02\x1a\x09" + good, "/a malformed /a"},
 		{"\x12\x03\x0a\x09x" + good, "/a truncated"}, // the list is broken, what follows is not
-		{"\x0a\x04\x0a\x02\x0a\x05" + good, "/a"}, // the node is malformed, the entries are not
+		{"\x0a\x04\x0a\x02\x0a\x05" + good, "/a"},    // the node is malformed, the entries are not
 		{good, "/a"},
 	} {
 		in, want := c[0], c[1]

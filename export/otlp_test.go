@@ -161,7 +161,7 @@ func TestRetry(t *testing.T) {
 		{"throttled with RetryInfo", []fake.Reply{{Code: codes.ResourceExhausted, RetryInfo: &wait}}, Result{Exported: 10}, 2},
 		{"exhausted for good", []fake.Reply{{Code: codes.ResourceExhausted}}, Result{Dropped: 10, Reason: ledger.SpanRejected}, 1},
 		{"invalid", []fake.Reply{{Code: codes.InvalidArgument}}, Result{Dropped: 10, Reason: ledger.SpanRejected}, 1},
-		{"not implemented", []fake.Reply{{Code: codes.Unimplemented}}, Result{Dropped: 10, Reason: ledger.SpanRejected}, 1},
+		{"unimplemented", []fake.Reply{{Code: codes.Unimplemented}}, Result{Dropped: 10, Reason: ledger.SpanRejected}, 1},
 		{"partial success", []fake.Reply{{Rejected: 3, Message: "no"}}, Result{Exported: 7, Dropped: 3, Reason: ledger.SpanPartial}, 1},
 		{"partial success with only a message", []fake.Reply{{Message: "mind the gap"}}, Result{Exported: 10}, 1},
 		{"more rejected than sent", []fake.Reply{{Rejected: 99}}, Result{Dropped: 10, Reason: ledger.SpanPartial}, 1},
