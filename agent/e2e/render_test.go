@@ -19,7 +19,7 @@ type view struct {
 	passes   []ownSpan // Envoy's spans of the passes ...
 	children []ownSpan // ... and those below them
 	made     []*span   // by the agent
-	others   []*span   // of the caller, the app and the mirror, as they were reported
+	others   []*span   // of the caller, the app and the mirror
 	seen     []traceContext
 	mirrored []traceContext
 
@@ -35,6 +35,8 @@ func (v *view) name(shared map[string]string) {
 			cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
 			strings.Compare(a.text("envoy.log_name"), b.text("envoy.log_name")))
 	})
+	// As they began: attempts that break off end in any order.
+	slices.SortStableFunc(v.others, func(a, b *span) int { return cmp.Compare(a.StartTimeUnixNano, b.StartTimeUnixNano) })
 	v.labels, v.ids, v.traces = map[*span]string{}, map[string]string{}, map[string]string{}
 	_, contexts := v.contextHeaders()
 	names := []string{"caller", "caller.b3"}
