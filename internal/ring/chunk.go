@@ -1,22 +1,35 @@
 package ring
 
-import "sync/atomic"
+import (
+	"runtime"
+	"sync/atomic"
+)
 
-// Chunk is a piece of the arena with runs of encoded spans.
+// Chunk is a piece of memory with runs of encoded spans.
 type Chunk struct {
-	core  *Core
-	buf   []byte
-	used  int
-	spans int
-	runs  []Run
-	large bool
-	left  bool // its batch ended while somebody still held it; guarded by the core's lock
-	refs  atomic.Int32
+	core   *Core
+	number int // its place in the arena
+	buf    []byte
+	used   int
+	spans  int
+	runs   []Run
+	open   atomic.Int64 // spans as of the last End, for those who only count
+	next   *Chunk       // in the stack of large chunks
+	refs   atomic.Int32
+	// Of a chunk that was left to a transport: whether its place got new memory, and what is done if it is never released.
+	replaced bool
+	cleanup  runtime.Cleanup
+	leftOver bool
 }
+
+// largeNumber stands for the place of a chunk with one large span, which has none.
+const largeNumber = -1
 
 // Bytes gives the committed bytes and Runs their parts; both are valid while the caller holds a reference.
 func (k *Chunk) Bytes() []byte { return k.buf[:k.used] }
-func (k *Chunk) Runs() []Run   { return k.runs }
+
+// Runs is explained at Bytes.
+func (k *Chunk) Runs() []Run { return k.runs }
 
 // Retain takes a further reference.
 func (k *Chunk) Retain() { k.refs.Add(1) }
@@ -26,98 +39,84 @@ func (k *Chunk) Release() {
 	switch n := k.refs.Add(-1); {
 	case n < 0:
 		panic("ring: a chunk was released more often than it was retained")
-	case n == 0:
-		k.core.mu.Lock()
-		k.core.let(k)
-		k.core.mu.Unlock()
+	case n > 0:
+	case k.leftOver:
+		k.cleanup.Stop()
+		k.core.returned(k)
+	default:
+		k.core.release(k)
 	}
 }
 
-func (k *Chunk) begin() {
-	k.core.held.Add(1)
+func (k *Chunk) begin(size int) {
 	if k.buf == nil {
-		k.buf = make([]byte, k.core.opts.Chunk)
+		k.buf = make([]byte, size)
 	}
 	k.used, k.spans, k.runs = 0, 0, k.runs[:0]
-	k.refs.Store(1) // of the batch that will gather it
+	k.open.Store(0)
+	k.refs.Store(1) // of its owner, at last the batch that gathers it
 }
 
 func (k *Chunk) room() int { return len(k.buf) - k.used }
 
-// Batch is what one request carries. The zero value is ready for Gather and may be reused after Release.
-type Batch struct {
-	Chunks []*Chunk
-	Bytes  int64
-	Spans  int
-	core   *Core
-}
-
-// Release ends the batch: its spans are no longer in flight, and its place in the core is free again. A chunk that somebody
-// else still holds is not used again; its place gets new memory.
-func (b *Batch) Release() {
-	b.core.inFlight.Add(-int64(b.Spans))
-	b.core.mu.Lock()
-	defer b.core.mu.Unlock()
-	for i, k := range b.Chunks {
-		if k.refs.Add(-1) == 0 {
-			b.core.recycle(k)
-		} else {
-			b.core.replace(k)
-		}
-		b.Chunks[i] = nil
+// leave ends the batch's share in a chunk that somebody else still holds. Its bytes must not be used again before they let
+// it go, which a transport that lost its connection may never do. So its place gets new memory, as long as what was left
+// is little; beyond that the place waits for the release, or for the garbage collector to find that nobody can release it.
+func (c *Core) leave(k *Chunk) {
+	size := int64(len(k.buf))
+	k.leftOver = true
+	k.replaced = c.left.Add(size) <= c.opts.Memory/leftShare
+	if k.number != largeNumber {
+		c.chunks[k.number].Store(nil) // else the arena would keep it from being collected
 	}
-	b.Chunks, b.Spans, b.Bytes = b.Chunks[:0], 0, 0
+	k.cleanup = runtime.AddCleanup(k, func(l leftChunk) { l.core.reclaim(l) }, leftChunk{c, k.number, size, k.replaced})
+	if k.replaced {
+		c.renew(k.number, size)
+	}
+	k.Release()
 }
 
-// Producer is one goroutine's way to write spans. The zero value is ready for Begin.
-type Producer struct {
+// leftChunk is what is known of a chunk that was collected as garbage.
+type leftChunk struct {
 	core     *Core
-	chunk    *Chunk
-	resource *Resource
+	number   int
+	size     int64
+	replaced bool
 }
 
-// Begin starts a series of spans that belong to r. A producer that has begun may begin again with another resource.
-func (p *Producer) Begin(c *Core, r *Resource) { p.core, p.resource = c, r }
-
-// Reserve gives room for a span of at most n bytes: an empty slice with that capacity. It gives false when the core is
-// full; the span is then the caller's to count as dropped. A reservation that is not committed is void.
-func (p *Producer) Reserve(n int) ([]byte, bool) {
-	if p.chunk != nil && p.chunk.room() < n {
-		p.core.put(p.chunk, true)
-		p.chunk = nil
+// reclaim is told of a left chunk that nobody can release any more.
+func (c *Core) reclaim(l leftChunk) {
+	c.left.Add(-l.size)
+	if !l.replaced {
+		c.renew(l.number, l.size)
 	}
-	if p.chunk == nil {
-		if p.chunk = p.core.take(n); p.chunk == nil {
-			return nil, false
+}
+
+// returned takes a left chunk back from its last holder.
+func (c *Core) returned(k *Chunk) {
+	c.left.Add(-int64(len(k.buf)))
+	k.leftOver = false
+	switch {
+	case k.replaced:
+		if c.opts.OnFree != nil {
+			c.opts.OnFree(k.buf)
 		}
+	case k.number == largeNumber:
+		c.release(k)
+	default:
+		c.chunks[k.number].Store(k)
+		c.release(k)
 	}
-	u := p.chunk.used
-	return p.chunk.buf[u : u : u+n], true
 }
 
-// Commit takes b, which was appended to the slice that Reserve gave, as one span. It gives false, and takes nothing,
-// when b has outgrown the reservation.
-func (p *Producer) Commit(b []byte) bool {
-	k := p.chunk
-	if len(b) > k.room() || len(b) > 0 && &b[0] != &k.buf[k.used] {
-		return false
+// renew frees the place of a chunk that is not coming back.
+func (c *Core) renew(number int, size int64) {
+	if number == largeNumber {
+		c.larges.Add(-1)
+		c.spare.Add(size)
+		return
 	}
-	if n := len(k.runs); n > 0 && k.runs[n-1].Resource == p.resource {
-		k.runs[n-1].End += len(b)
-		k.runs[n-1].Spans++
-	} else {
-		k.runs = append(k.runs, Run{Resource: p.resource, Start: k.used, End: k.used + len(b), Spans: 1})
-	}
-	k.used += len(b)
-	k.spans++
-	p.core.openSpans.Add(1)
-	return true
-}
-
-// End gives the chunk back; what was committed can be sent from now on.
-func (p *Producer) End() {
-	if p.chunk != nil {
-		p.core.put(p.chunk, false)
-	}
-	p.chunk = nil
+	c.chunks[number].Store(&Chunk{core: c, number: number})
+	c.free[number/64].Or(1 << (number % 64))
+	c.queue.freed()
 }

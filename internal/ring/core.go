@@ -1,19 +1,40 @@
 // Package ring takes encoded spans from many goroutines and gives batches of them to senders: the batching core.
 //
-// A producer writes spans in place into a chunk of one arena; a sender gathers sealed chunks without copying. Memory is
-// bounded by the arena: when all chunks are waiting or in flight, a reservation is refused, and the caller counts the
-// newest span as dropped.
+// A producer writes spans in place into a chunk of the arena; a sender gathers chunks without copying. Producers never
+// lock, never wait for each other or for a sender, and move no single span: two atomic operations serve a message of a
+// hundred. Memory is bounded by the arena: when no chunk is free, a reservation is refused and the caller counts the
+// newest span as dropped, or, with Options.Wait, it waits in order of arrival.
 //
-// Who owns a chunk: the arena (free), then one Producer between its Begin and End, then the core (open, with room left;
-// or sealed, waiting for a sender), then the Batch that gathered it and everybody who took a reference (the transport).
-// Its bytes are used again only after the last Release: a transport may read them after a call was given up. A transport
-// that lost its connection may never release what it was writing, so a chunk that is still held when its batch ends is
-// left to it, and to the garbage collector after it, and its place in the core gets new memory. Order holds within a
-// chunk only.
+// # Who owns a chunk
+//
+// A chunk has one owner at a time. Ownership is a token that moves only by an atomic exchange, and Go's atomics order the
+// plain writes before the exchange, so its bytes need no lock:
+//
+//	free     a bit in a word of free       --CAS that clears the bit-->  producer
+//	open     a slot holds it               --Swap(nil)---------------->  producer, or the sender when the batch is due by age
+//	producer between Reserve and End       --CAS(nil, chunk)---------->  open
+//	                                       --Or of the bit in full---->  full
+//	full     a bit in a word of full       --Swap(0) of the word------>  sender
+//	sender   the batch, and everybody who took a reference (the transport)
+//	                                       --last Release, Or--------->  free
+//
+// No ABA: the meaning of a word of bits is its value, so a CAS that finds the same value may proceed; a slot's CAS
+// succeeds on nil only. Producers are lock-free (a CAS fails only because another one succeeded); among senders one
+// gathers at a time.
+//
+// No lost wake-up: there is one token, the channel wake. A producer first publishes (Or, or CAS into a slot), then adds to
+// the counters, and signals when an addition crosses a limit of a batch, which exactly one does. The sender looks at the
+// counters before it sleeps, and nobody but senders lowers them. A sender that finds nothing at all sleeps without a
+// timer: it sets idle, looks again, and sleeps; a producer publishes, then looks at idle. One of the two sees the other.
+//
+// A transport may read a chunk after a call was given up, so its bytes are used again only after the last Release. A
+// transport that lost its connection may never release what it was writing: see Batch.Release. Order holds within a chunk
+// only. The folder model has this protocol as a Promela model, which make model checks in every interleaving.
 package ring
 
 import (
-	"context"
+	"math/bits"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,9 +44,10 @@ import (
 type Options struct {
 	Memory int64         // bytes of all chunks together
 	Chunk  int           // bytes of one chunk
-	Bytes  int64         // a batch is due at this many sealed bytes ...
-	Spans  int           // ... or at this many sealed spans ...
-	Age    time.Duration // ... or when its oldest span has waited this long
+	Bytes  int64         // a batch is due at this many bytes in full chunks ...
+	Spans  int           // ... or at this many spans in them ...
+	Age    time.Duration // ... or when a span may have waited this long
+	Wait   bool          // a reservation waits for a free chunk instead of being refused
 	// OnFree is called with the bytes of each chunk that becomes free; tests poison them.
 	OnFree func([]byte)
 }
@@ -40,116 +62,177 @@ type Run struct {
 	Spans      int
 }
 
-// Core is the arena and the chunks on their way. All methods may be called from any goroutine.
-type Core struct {
-	opts Options
-	wake chan struct{} // one token: something has become due, or has begun to age
+// line keeps what is written by different goroutines apart: two cache lines, since they are fetched in pairs.
+const line = 128
 
-	mu        sync.Mutex // guards what follows; the methods from seal to replace, and fill, expect it to be held
-	free      []*Chunk
-	open      []*Chunk // put back by a producer with room left
-	sealed    []*Chunk
-	sealBytes int64
-	sealSpans int
-	since     time.Time // when the oldest span that no batch has arrived; zero: there is none
-	spare     int64     // bytes that chunks for large spans may still take
-	closed    bool
-
-	held atomic.Int64 // chunks that are not free
-	// Spans by place, each counted at its own hand-over.
-	openSpans, sealedSpans, inFlight atomic.Int64
+// word is 64 bits of a bitmap of chunk numbers.
+type word struct {
+	atomic.Uint64
+	_ [line - 8]byte
 }
 
-// New makes a core. Its memory is touched only as far as chunks are used.
+type slot struct {
+	atomic.Pointer[Chunk]
+	_ [line - 8]byte
+}
+
+// Core is the arena and the chunks on their way. All methods may be called from any goroutine.
+type Core struct {
+	opts   Options
+	chunks []atomic.Pointer[Chunk] // by number
+	free   []word
+	full   []word
+	slots  []slot
+	wake   chan struct{} // one token: a sender has something to do
+	homes  atomic.Uint32 // gives each producer a slot to begin with
+
+	_ [line]byte
+	// Of the full chunks that no batch has: what a batch is due by.
+	bytes, spans atomic.Int64
+	_            [line]byte
+	idle         atomic.Bool // the sender sleeps without a timer
+	closed       atomic.Bool
+	_            [line]byte
+
+	inFlight atomic.Int64
+	large    atomic.Pointer[Chunk] // full chunks of large spans, each linked to the next
+	spare    atomic.Int64          // bytes that large spans may still take
+	larges   atomic.Int64          // chunks of large spans that are held
+	left     atomic.Int64          // bytes that a transport still holds after their batch has ended
+
+	queue  waiters
+	sender sender
+}
+
+// The shares of Options.Memory that are allowed beside the arena.
+const (
+	largeShare = 4 // a quarter for chunks of large spans
+	leftShare  = 4 // a quarter for what dead transports hold
+)
+
+// Bound gives the bytes that a core with these options may ever hold.
+func (o Options) Bound() int64 { return o.Memory + o.Memory/largeShare + o.Memory/leftShare }
+
+// New makes a core. Chunks get their memory when they are first used, lowest number first, so that the memory in use
+// follows the depth of the queue.
 func New(o Options) *Core {
 	n := max(int(o.Memory/int64(o.Chunk)), 2)
-	c := &Core{opts: o, wake: make(chan struct{}, 1), spare: o.Memory / 4}
-	for range n {
-		c.free = append(c.free, &Chunk{core: c}) // gets its memory when it is taken
+	words := (n + 63) / 64
+	c := &Core{opts: o, chunks: make([]atomic.Pointer[Chunk], n), free: make([]word, words), full: make([]word, words),
+		slots: make([]slot, 2*runtime.GOMAXPROCS(0)), wake: make(chan struct{}, 1), queue: newWaiters(), sender: newSender()}
+	c.spare.Store(o.Memory / largeShare)
+	for i := range n {
+		c.chunks[i].Store(&Chunk{core: c, number: i})
+		c.free[i/64].Or(1 << (i % 64))
 	}
 	return c
 }
 
-// Open, Queued and InFlight give the number of spans that are in chunks with room left, in sealed chunks, and in
-// batches that a sender holds.
-func (c *Core) Open() int64     { return c.openSpans.Load() }
-func (c *Core) Queued() int64   { return c.sealedSpans.Load() }
+// Open, Queued and InFlight give the number of spans that are in chunks with room left, in full chunks, and in batches
+// that a sender holds. Spans of a message that is being written are in none yet.
+func (c *Core) Open() (n int64) {
+	for i := range c.slots {
+		if k := c.slots[i].Load(); k != nil {
+			n += k.open.Load()
+		}
+	}
+	return n
+}
+
+// Queued is explained at Open.
+func (c *Core) Queued() int64 { return max(c.spans.Load(), 0) } // a chunk may be taken just before it is counted
+
+// InFlight is explained at Open.
 func (c *Core) InFlight() int64 { return c.inFlight.Load() }
 
 // Held gives the number of chunks that are not free.
-func (c *Core) Held() int64 { return c.held.Load() }
-
-// take gives a chunk with at least n bytes of room: an open one if it may be shared, else a free one, else nil.
-func (c *Core) take(n int) *Chunk {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n > c.opts.Chunk {
-		return c.large(n)
+func (c *Core) Held() int64 {
+	n := len(c.chunks)
+	for i := range c.free {
+		n -= bits.OnesCount64(c.free[i].Load())
 	}
-	for len(c.open) > 0 {
-		k := c.open[len(c.open)-1]
-		c.open = c.open[:len(c.open)-1]
-		if k.room() >= n {
-			return k
+	return int64(n) + c.larges.Load()
+}
+
+// Percent tells how much of the arena is not free.
+func (c *Core) Percent() int { return int(c.Held()) * 100 / len(c.chunks) }
+
+// Left gives the bytes that a transport holds although their batch has ended.
+func (c *Core) Left() int64 { return c.left.Load() }
+
+// take gives an empty chunk of the arena, nil when none is free.
+func (c *Core) take() *Chunk {
+	for w := range c.free {
+		for {
+			v := c.free[w].Load()
+			if v == 0 {
+				break
+			}
+			b := bits.TrailingZeros64(v)
+			if c.free[w].CompareAndSwap(v, v&^(1<<b)) {
+				k := c.chunks[w*64+b].Load()
+				k.begin(c.opts.Chunk)
+				return k
+			}
 		}
-		c.seal(k)
 	}
-	if len(c.free) == 0 {
-		return nil
+	return nil
+}
+
+// takeLarge gives a chunk of its own to a span that fits in no chunk of the arena.
+func (c *Core) takeLarge(n int) *Chunk {
+	for {
+		have := c.spare.Load()
+		if int64(n) > have {
+			return nil
+		}
+		if c.spare.CompareAndSwap(have, have-int64(n)) {
+			break
+		}
 	}
-	k := c.free[len(c.free)-1]
-	c.free = c.free[:len(c.free)-1]
-	k.begin()
+	c.larges.Add(1)
+	k := &Chunk{core: c, number: largeNumber}
+	k.begin(n)
 	return k
 }
 
-// large gives a chunk of its own to a span that fits in no chunk of the arena.
-func (c *Core) large(n int) *Chunk {
-	if int64(n) > c.spare {
-		return nil
+// push publishes a chunk that takes no more spans.
+func (c *Core) push(k *Chunk) {
+	bytes, spans := int64(k.used), int64(k.spans)
+	if k.number == largeNumber {
+		for {
+			k.next = c.large.Load()
+			if c.large.CompareAndSwap(k.next, k) {
+				break
+			}
+		}
+	} else {
+		c.full[k.number/64].Or(1 << (k.number % 64))
 	}
-	c.spare -= int64(n)
-	k := &Chunk{core: c, buf: make([]byte, n), large: true}
-	k.begin()
-	return k
-}
-
-// put takes a chunk back from a producer: open when it has room and may be shared, else sealed.
-func (c *Core) put(k *Chunk, full bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case k.spans == 0:
-		c.recycle(k)
-	case full || k.large || c.closed:
-		c.seal(k)
-	default:
-		c.open = append(c.open, k)
-		c.begun()
-	}
-}
-
-// seal moves a chunk to the senders' side; the lock is held.
-func (c *Core) seal(k *Chunk) {
-	c.openSpans.Add(-int64(k.spans))
-	c.sealedSpans.Add(int64(k.spans))
-	c.sealed = append(c.sealed, k)
-	c.sealBytes += int64(k.used)
-	c.sealSpans += k.spans
-	c.begun()
-	if c.due() {
+	// From here on the chunk may be the sender's.
+	b, s := c.bytes.Add(bytes), c.spans.Add(spans)
+	crossed := b >= c.opts.Bytes && b-bytes < c.opts.Bytes || s >= int64(c.opts.Spans) && s-spans < int64(c.opts.Spans)
+	if crossed || c.awaken() {
 		c.signal()
 	}
 }
 
-func (c *Core) begun() {
-	if c.since.IsZero() {
-		c.since = time.Now()
-		c.signal()
+// release makes the place of a chunk that nobody holds free for the next producer.
+func (c *Core) release(k *Chunk) {
+	if c.opts.OnFree != nil {
+		c.opts.OnFree(k.buf)
 	}
+	if k.number == largeNumber {
+		c.larges.Add(-1)
+		c.spare.Add(int64(len(k.buf)))
+		return
+	}
+	c.free[k.number/64].Or(1 << (k.number % 64))
+	c.queue.freed()
 }
 
-func (c *Core) due() bool { return c.sealBytes >= c.opts.Bytes || c.sealSpans >= c.opts.Spans }
+// awaken tells whether the sender sleeps without a timer and this call is the one to end that.
+func (c *Core) awaken() bool { return c.idle.Load() && c.idle.CompareAndSwap(true, false) }
 
 func (c *Core) signal() {
 	select {
@@ -158,126 +241,59 @@ func (c *Core) signal() {
 	}
 }
 
-// recycle makes the place of a chunk that nobody holds free for the next one.
-func (c *Core) recycle(k *Chunk) {
-	c.freed(k)
-	c.held.Add(-1)
-	if k.large {
-		c.spare += int64(len(k.buf))
-		return
-	}
-	c.free = append(c.free, k)
-}
-
-// replace makes the place of a chunk free although somebody still holds it.
-func (c *Core) replace(k *Chunk) {
-	k.left = true
-	c.held.Add(-1)
-	if k.large {
-		c.spare += int64(len(k.buf))
-		return
-	}
-	c.free = append(c.free, &Chunk{core: c})
-}
-
-// let takes the last reference to a chunk from somebody else than its batch.
-func (c *Core) let(k *Chunk) {
-	if k.left {
-		c.freed(k)
-		return
-	}
-	c.recycle(k)
-}
-
-func (c *Core) freed(k *Chunk) {
-	if c.opts.OnFree != nil {
-		c.opts.OnFree(k.buf)
-	}
-}
-
-// Close seals what is open; chunks that producers still hold are sealed by their End. Gather then gives what is left
-// and ends.
+// Close lets Gather give what is left, and then end. It is called when no producer is between Reserve and End.
 func (c *Core) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	c.sealOpen()
+	c.Refuse()
+	c.closed.Store(true)
 	c.signal()
 }
 
-func (c *Core) sealOpen() {
-	for _, k := range c.open {
-		c.seal(k)
-	}
-	c.open = c.open[:0]
+// Refuse ends all waiting for free chunks: from now on a reservation is refused when there is none.
+func (c *Core) Refuse() { c.queue.close() }
+
+// waiters lets producers wait for a free chunk in order of arrival.
+type waiters struct {
+	count  atomic.Int64
+	first  chan struct{} // holds one token while somebody is first; the runtime wakes senders in order
+	chunk  chan struct{} // one token: a chunk became free while somebody waited
+	end    chan struct{}
+	endOne *sync.Once
 }
 
-// Gather waits until a batch is due and fills b with it. It gives false when the core is closed and empty, or when ctx
-// is over; b is then empty. Several senders may gather at the same time. The caller owns the batch until Release.
-func (c *Core) Gather(ctx context.Context, b *Batch) bool {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		wait, ok := c.gather(b)
-		if ok {
-			return true
-		}
-		if wait < 0 || ctx.Err() != nil {
-			c.signal() // the next sender wants to know, too
-			return false
-		}
-		timer.Reset(wait)
+func newWaiters() waiters {
+	return waiters{first: make(chan struct{}, 1), chunk: make(chan struct{}, 1), end: make(chan struct{}), endOne: new(sync.Once)}
+}
+
+func (q *waiters) close() { q.endOne.Do(func() { close(q.end) }) }
+
+// freed is called after a chunk became free; a waiter is counted before it looks for one, so one of the two sees the other.
+func (q *waiters) freed() {
+	if q.count.Load() > 0 {
 		select {
-		case <-c.wake:
-		case <-timer.C:
-		case <-ctx.Done():
+		case q.chunk <- struct{}{}:
+		default:
 		}
 	}
 }
 
-// gather takes a batch if one is due, else tells how long to sleep; a negative time means that nothing will ever come.
-func (c *Core) gather(b *Batch) (time.Duration, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	age := time.Duration(0)
-	if !c.since.IsZero() {
-		age = time.Since(c.since)
+// wait gives what take gives, as soon as it is the caller's turn, or nil once Refuse was called.
+func (q *waiters) wait(take func() *Chunk) *Chunk {
+	q.count.Add(1)
+	defer q.count.Add(-1)
+	select {
+	case q.first <- struct{}{}:
+	case <-q.end:
+		return take()
 	}
-	if !c.due() && (age >= c.opts.Age || c.closed) {
-		c.sealOpen()
-		c.since = time.Time{}
+	defer func() { <-q.first }()
+	for {
+		if k := take(); k != nil {
+			return k
+		}
+		select {
+		case <-q.chunk:
+		case <-q.end:
+			return take()
+		}
 	}
-	if len(c.sealed) > 0 && (c.due() || age >= c.opts.Age || c.closed) {
-		c.fill(b)
-		return 0, true
-	}
-	switch {
-	case c.closed:
-		return -1, false
-	case c.since.IsZero():
-		return time.Hour, false
-	}
-	return c.opts.Age - age, false
-}
-
-func (c *Core) fill(b *Batch) {
-	n, bytes, spans := 0, int64(0), 0
-	for n < len(c.sealed) && (n == 0 || bytes+int64(c.sealed[n].used) <= c.opts.Bytes && spans+c.sealed[n].spans <= c.opts.Spans) {
-		bytes += int64(c.sealed[n].used)
-		spans += c.sealed[n].spans
-		n++
-	}
-	b.Chunks, b.Bytes, b.Spans, b.core = append(b.Chunks[:0], c.sealed[:n]...), bytes, spans, c
-	c.sealed = append(c.sealed[:0], c.sealed[n:]...)
-	c.sealBytes -= bytes
-	c.sealSpans -= spans
-	c.since = time.Time{}
-	if len(c.sealed)+len(c.open) > 0 {
-		c.begun()
-	}
-	if c.due() || c.closed {
-		c.signal()
-	}
-	c.sealedSpans.Add(-int64(spans))
-	c.inFlight.Add(int64(spans))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,41 +174,80 @@ func TestFullCoreRefusesAndRecovers(t *testing.T) {
 	}
 }
 
-// A transport that lost its connection may hold a chunk for ever: the core keeps its size, and the bytes are not used again
-// as long as they are held.
+// A transport that lost its connection may hold a chunk for ever: its bytes are not used again, and its place in the arena is
+// given new memory, up to a quarter of the arena.
 func TestHeldBytesAreNeverUsedAgain(t *testing.T) {
 	o := options()
-	freed := 0
-	o.OnFree = func([]byte) { freed++ }
+	var freed atomic.Int64
+	o.OnFree = func([]byte) { freed.Add(1) }
 	c := New(o)
 	var p Producer
 	p.Begin(c, &Resource{})
-	var held []*Chunk
-	for round := range uint32(100) {
-		if !write(&p, 1, round, 64) {
-			t.Fatalf("the core is full after %d chunks were left", len(held))
+	send := func(seq uint32) *Chunk {
+		if !write(&p, 1, seq, 64) {
+			t.Fatalf("the core is full after %d chunks", seq)
 		}
 		p.End()
 		var b Batch
 		if !c.Gather(t.Context(), &b) {
 			t.Fatal("nothing to send")
 		}
-		b.Chunks[0].Retain()
-		held = append(held, b.Chunks[0])
+		k := b.Chunks[0]
+		k.Retain()
 		b.Release()
-		if c.Held() != 0 {
-			t.Fatalf("%d chunks count as in use", c.Held())
+		return k
+	}
+	const replaced, kept = 4, 6 // of the 16 chunks, a quarter
+	var held []*Chunk
+	for round := range uint32(replaced + kept) {
+		held = append(held, send(round))
+		if want := max(int64(round)+1-replaced, 0); c.Held() != want {
+			t.Errorf("%d chunks are left to the transport, %d of the arena are in use, want %d", round+1, c.Held(), want)
 		}
 	}
-	for round, k := range held {
-		if got := binary.LittleEndian.Uint32(k.Bytes()[4:]); got != uint32(round) {
-			t.Errorf("the bytes of round %d are those of round %d", round, got)
-		}
-		if freed != round {
-			t.Errorf("%d chunks were freed, want %d", freed, round)
+	if want := int64(replaced+kept) * 4 << 10; c.Left() != want {
+		t.Errorf("%d bytes are left, want %d", c.Left(), want)
+	}
+	for round, k := range held[1:] {
+		if got := binary.LittleEndian.Uint32(k.Bytes()[4:]); got != uint32(round)+1 {
+			t.Errorf("the bytes of round %d are those of round %d", round+1, got)
 		}
 		k.Release()
 	}
+	if want := int64(4 << 10); c.Left() != want || c.Held() != 0 || freed.Load() != replaced+kept-1 {
+		t.Errorf("after the release %d bytes are left, want %d; %d chunks in use; %d freed", c.Left(), want, c.Held(), freed.Load())
+	}
+}
+
+// The garbage collector gives back the places of chunks that nobody can release any more.
+func TestForgottenChunksComeBack(t *testing.T) {
+	c := New(options())
+	var p Producer
+	p.Begin(c, &Resource{})
+	for seq := range uint32(16) {
+		write(&p, 1, seq, 64)
+		p.End()
+		var b Batch
+		if !c.Gather(t.Context(), &b) {
+			t.Fatal("nothing to send")
+		}
+		b.Chunks[0].Retain()
+		b.Release()
+	}
+	if c.Held() != 12 {
+		t.Errorf("%d chunks of the arena are in use, want 12", c.Held())
+	}
+	for end := time.Now().Add(10 * time.Second); c.Left() > 0 || c.Held() > 0; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are left, %d chunks in use", c.Left(), c.Held())
+		}
+	}
+	for i := range uint32(16 * 64) {
+		if !write(&p, 1, i, 64) {
+			t.Fatalf("the core is full after %d spans", i)
+		}
+	}
+	p.End()
 }
 
 func TestLargeSpanHasAChunkOfItsOwn(t *testing.T) {
@@ -239,8 +279,8 @@ func TestCommitRefusesWhatOutgrewItsReservation(t *testing.T) {
 	var p Producer
 	p.Begin(c, &Resource{})
 	b, _ := p.Reserve(8)
-	if p.Commit(append(b, make([]byte, 9)...)) {
-		t.Error("a span longer than its reservation was committed")
+	if p.Commit(append(b, make([]byte, cap(b)+1)...)) {
+		t.Error("a span longer than its room was committed")
 	}
 	b, _ = p.Reserve(8)
 	if !p.Commit(append(b, 1, 2, 3)) {
