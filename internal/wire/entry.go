@@ -109,24 +109,27 @@ func (e *Entry) reset(tcp bool) {
 //	}
 func (e *Entry) WalkHTTP(b []byte) bool {
 	e.reset(false)
-	r := Read(b)
-	for r.Next() {
+	for i := 0; i < len(b); {
+		key, v, next := field(b, i, len(b))
+		if i = next; next < 0 {
+			return false
+		}
 		ok := true
-		switch r.Key {
+		switch key {
 		case 1<<3 | Bytes:
-			ok = e.walkCommon(r.Bytes)
+			ok = e.walkCommon(b, int(v), next)
 		case 2<<3 | Varint:
-			e.Protocol = int32(r.Int)
+			e.Protocol = int32(v)
 		case 3<<3 | Bytes:
-			ok = e.walkRequest(r.Bytes)
+			ok = e.walkRequest(b, int(v), next)
 		case 4<<3 | Bytes:
-			ok = e.walkResponse(r.Bytes)
+			ok = e.walkResponse(b, int(v), next)
 		}
 		if !ok {
 			return false
 		}
 	}
-	return !r.broken
+	return true
 }
 
 // WalkTCP makes e a view of the encoded TCPAccessLogEntry b. It gives false when b is malformed.
@@ -135,14 +138,17 @@ func (e *Entry) WalkHTTP(b []byte) bool {
 //	message ConnectionProperties { uint64 received_bytes = 1; uint64 sent_bytes = 2; }
 func (e *Entry) WalkTCP(b []byte) bool {
 	e.reset(true)
-	r := Read(b)
-	for r.Next() {
+	for i := 0; i < len(b); {
+		key, v, next := field(b, i, len(b))
+		if i = next; next < 0 {
+			return false
+		}
 		ok := true
-		switch r.Key {
+		switch key {
 		case 1<<3 | Bytes:
-			ok = e.walkCommon(r.Bytes)
+			ok = e.walkCommon(b, int(v), next)
 		case 2<<3 | Bytes:
-			ok = Sub(r.Bytes, func(s Reader) {
+			ok = Sub(b[v:next:next], func(s Reader) {
 				switch s.Key {
 				case 1<<3 | Varint:
 					e.BytesReceived = s.Int
@@ -155,59 +161,62 @@ func (e *Entry) WalkTCP(b []byte) bool {
 			return false
 		}
 	}
-	return !r.broken
+	return true
 }
 
 // The fields of AccessLogCommon that make spans; metadata (17) and filter state (21) are skipped by their length.
-func (e *Entry) walkCommon(b []byte) bool {
-	r := Read(b)
-	for r.Next() {
+func (e *Entry) walkCommon(b []byte, i, end int) bool {
+	for i < end {
+		key, v, next := field(b, i, end)
+		if i = next; next < 0 {
+			return false
+		}
 		ok := true
-		switch r.Key {
+		switch key {
 		case 2<<3 | Bytes:
-			ok = e.DownstreamRemote.walk(r.Bytes)
+			ok = e.DownstreamRemote.walk(b, int(v), next)
 		case 3<<3 | Bytes:
-			ok = e.DownstreamLocal.walk(r.Bytes)
+			ok = e.DownstreamLocal.walk(b, int(v), next)
 		case 4<<3 | Bytes:
-			ok = e.walkTLS(r.Bytes)
+			ok = e.walkTLS(b[v:next:next])
 		case 5<<3 | Bytes:
-			ok = e.Start.walk(r.Bytes)
+			ok = e.Start.walk(b, int(v), next)
 		case 6<<3 | Bytes, 7<<3 | Bytes, 8<<3 | Bytes, 9<<3 | Bytes, 10<<3 | Bytes, 11<<3 | Bytes, 12<<3 | Bytes:
-			ok = e.Timings[r.Key>>3-6].walk(r.Bytes)
+			ok = e.Timings[key>>3-6].walk(b, int(v), next)
 		case 13<<3 | Bytes:
-			ok = e.UpstreamRemote.walk(r.Bytes)
+			ok = e.UpstreamRemote.walk(b, int(v), next)
 		case 15<<3 | Bytes:
-			e.UpstreamCluster = r.Bytes
+			e.UpstreamCluster = b[v:next:next]
 		case 16<<3 | Bytes:
-			ok = e.Flags.walk(r.Bytes)
+			ok = e.Flags.walk(b[v:next:next])
 		case 18<<3 | Bytes:
-			e.UpstreamFailure = r.Bytes
+			e.UpstreamFailure = b[v:next:next]
 		case 19<<3 | Bytes:
-			e.RouteName = r.Bytes
+			e.RouteName = b[v:next:next]
 		case 20<<3 | Bytes:
-			ok = e.DownstreamDirect.walk(r.Bytes)
+			ok = e.DownstreamDirect.walk(b, int(v), next)
 		case 22<<3 | Bytes:
-			ok = e.CustomTags.walk(r.Bytes)
+			ok = e.CustomTags.walk(b, int(v), next)
 		case 23<<3 | Bytes:
-			ok = e.Duration.walk(r.Bytes)
+			ok = e.Duration.walk(b, int(v), next)
 		case 24<<3 | Varint:
-			e.Attempts = uint32(r.Int)
+			e.Attempts = uint32(v)
 		case 25<<3 | Bytes:
-			e.TerminationDetails = r.Bytes
+			e.TerminationDetails = b[v:next:next]
 		case 26<<3 | Bytes:
-			e.StreamID = r.Bytes
+			e.StreamID = b[v:next:next]
 		case 27<<3 | Varint:
-			e.Intermediate = r.Int != 0
+			e.Intermediate = v != 0
 		case 28<<3 | Bytes:
-			e.DownstreamFailure = r.Bytes
+			e.DownstreamFailure = b[v:next:next]
 		case 33<<3 | Varint:
-			e.Type = AccessLogType(r.Int)
+			e.Type = AccessLogType(v)
 		}
 		if !ok {
 			return false
 		}
 	}
-	return !r.broken
+	return true
 }
 
 // message TLSProperties { TLSVersion tls_version = 1; ... string tls_sni_hostname = 3; ... }
@@ -222,81 +231,90 @@ func (e *Entry) walkTLS(b []byte) bool {
 	})
 }
 
-func (e *Entry) walkRequest(b []byte) bool {
-	r := Read(b)
-	for r.Next() {
-		switch r.Key {
+func (e *Entry) walkRequest(b []byte, i, end int) bool {
+	for i < end {
+		key, v, next := field(b, i, end)
+		if i = next; next < 0 {
+			return false
+		}
+		switch key {
 		case 1<<3 | Varint:
-			e.Method = int32(r.Int)
+			e.Method = int32(v)
 		case 2<<3 | Bytes:
-			e.Scheme = r.Bytes
+			e.Scheme = b[v:next:next]
 		case 3<<3 | Bytes:
-			e.Authority = r.Bytes
+			e.Authority = b[v:next:next]
 		case 5<<3 | Bytes:
-			e.Path = r.Bytes
+			e.Path = b[v:next:next]
 		case 6<<3 | Bytes:
-			e.UserAgent = r.Bytes
+			e.UserAgent = b[v:next:next]
 		case 8<<3 | Bytes:
-			e.ForwardedFor = r.Bytes
+			e.ForwardedFor = b[v:next:next]
 		case 9<<3 | Bytes:
-			e.RequestID = r.Bytes
+			e.RequestID = b[v:next:next]
 		case 10<<3 | Bytes:
-			e.OriginalPath = r.Bytes
+			e.OriginalPath = b[v:next:next]
 		case 12<<3 | Varint:
-			e.RequestBody = r.Int
+			e.RequestBody = v
 		case 13<<3 | Bytes:
-			if !e.RequestHeaders.walk(r.Bytes) {
+			if !e.RequestHeaders.walk(b, int(v), next) {
 				return false
 			}
 		}
 	}
-	return !r.broken
+	return true
 }
 
-func (e *Entry) walkResponse(b []byte) bool {
-	r := Read(b)
-	for r.Next() {
+func (e *Entry) walkResponse(b []byte, i, end int) bool {
+	for i < end {
+		key, v, next := field(b, i, end)
+		if i = next; next < 0 {
+			return false
+		}
 		ok := true
-		switch r.Key {
+		switch key {
 		case 1<<3 | Bytes: // google.protobuf.UInt32Value { uint32 value = 1; }
 			e.HasCode = true
-			ok = Sub(r.Bytes, func(s Reader) {
+			ok = Sub(b[v:next:next], func(s Reader) {
 				if s.Key == 1<<3|Varint {
 					e.Code = uint32(s.Int)
 				}
 			})
 		case 3<<3 | Varint:
-			e.ResponseBody = r.Int
+			e.ResponseBody = v
 		case 4<<3 | Bytes:
-			ok = e.ResponseHeaders.walk(r.Bytes)
+			ok = e.ResponseHeaders.walk(b, int(v), next)
 		case 5<<3 | Bytes:
-			ok = e.ResponseTrailers.walk(r.Bytes)
+			ok = e.ResponseTrailers.walk(b, int(v), next)
 		case 6<<3 | Bytes:
-			e.CodeDetails = r.Bytes
+			e.CodeDetails = b[v:next:next]
 		}
 		if !ok {
 			return false
 		}
 	}
-	return !r.broken
+	return true
 }
 
 // A map field is a repeated message { string key = 1; string value = 2; }.
-func (f *Fields) walk(b []byte) bool {
+func (f *Fields) walk(b []byte, i, end int) bool {
 	var kv Field
-	r := Read(b)
-	for r.Next() {
-		switch r.Key {
+	for i < end {
+		key, v, next := field(b, i, end)
+		if i = next; next < 0 {
+			return false
+		}
+		switch key {
 		case 1<<3 | Bytes:
-			kv.Key = r.Bytes
+			kv.Key = b[v:next:next]
 		case 2<<3 | Bytes:
-			kv.Value = r.Bytes
+			kv.Value = b[v:next:next]
 		}
 	}
 	if len(*f) < maxFields {
 		*f = append(*f, kv)
 	}
-	return !r.broken
+	return true
 }
 
 // A map field of two bytes becomes one of 48 in memory, so there is a limit; Envoy's own is 100 headers by default. What is

@@ -28,16 +28,19 @@ func (t Time) Unix() (uint64, bool) {
 }
 
 // message google.protobuf.Timestamp { int64 seconds = 1; int32 nanos = 2; }, and the same for Duration.
-func (t *Time) walk(b []byte) bool {
+func (t *Time) walk(b []byte, i, end int) bool {
 	t.Set = true
-	r := Read(b)
-	for r.Next() {
-		switch r.Key {
+	for i < end {
+		key, v, next := field(b, i, end)
+		if i = next; next < 0 {
+			return false
+		}
+		switch key {
 		case 1<<3 | Varint:
-			t.Seconds = int64(r.Int)
+			t.Seconds = int64(v)
 		case 2<<3 | Varint:
-			t.Nanos = int32(r.Int)
+			t.Nanos = int32(v)
 		}
 	}
-	return !r.broken
+	return true
 }

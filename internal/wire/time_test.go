@@ -49,13 +49,13 @@ func TestTime(t *testing.T) {
 func TestTimeWalk(t *testing.T) {
 	at := time.Date(2026, 10, 5, 12, 0, 0, 987654321, time.UTC)
 	var v Time
-	if !v.walk(marshal(t, timestamppb.New(at))) {
+	if b := marshal(t, timestamppb.New(at)); !v.walk(b, 0, len(b)) {
 		t.Fatal("malformed")
 	}
 	if ns, ok := v.Unix(); !ok || ns != uint64(at.UnixNano()) {
 		t.Errorf("%d, %v", ns, ok)
 	}
-	if v = (Time{}); !v.walk(nil) || !v.Set {
+	if v = (Time{}); !v.walk(nil, 0, 0) || !v.Set {
 		t.Error("an empty message is not a time")
 	}
 }
