@@ -20,6 +20,11 @@ type Address struct {
 
 // message Address { oneof { SocketAddress socket_address = 1; Pipe pipe = 2; EnvoyInternalAddress envoy_internal_address = 3; } }
 func (a *Address) walk(b []byte, i, end int) bool {
+	if host, port, ok := ipAndPort(b, i, end); ok {
+		a.become(SocketAddress)
+		a.Host, a.Port = b[i+4:host:host], port
+		return true
+	}
 	for i < end {
 		key, v, next := field(b, i, end)
 		if i = next; next < 0 {
@@ -39,6 +44,29 @@ func (a *Address) walk(b []byte, i, end int) bool {
 		}
 	}
 	return true
+}
+
+// ipAndPort reads an Address that is a SocketAddress of an address and a port_value, as nearly all are: it gives where the
+// address ends.
+func ipAndPort(b []byte, i, end int) (host int, port uint32, ok bool) {
+	const socket, address, portValue = 1<<3 | Bytes, 2<<3 | Bytes, 3<<3 | Varint
+	if end-i < 6 || b[i] != socket || i+2+int(b[i+1]) != end || b[i+2] != address {
+		return 0, 0, false
+	}
+	at := i + 4 + int(b[i+3])
+	if b[i+1] >= 0x80 || end-at < 2 || end-at > 4 || b[at] != portValue {
+		return 0, 0, false
+	}
+	host = at
+	shift := 0
+	for at++; at < end-1; at++ {
+		if b[at] < 0x80 {
+			return 0, 0, false
+		}
+		port |= uint32(b[at]&0x7f) << shift
+		shift += 7
+	}
+	return host, port | uint32(b[at])<<shift, b[at] < 0x80
 }
 
 // become clears the other members of the oneof, as the official runtime does.

@@ -275,11 +275,13 @@ func (e *Entry) walkResponse(b []byte, i, end int) bool {
 		switch key {
 		case 1<<3 | Bytes: // google.protobuf.UInt32Value { uint32 value = 1; }
 			e.HasCode = true
-			ok = Sub(b[v:next:next], func(s Reader) {
-				if s.Key == 1<<3|Varint {
-					e.Code = uint32(s.Int)
+			for i := int(v); i < next && ok; {
+				key, v, after := field(b, i, next)
+				if key == 1<<3|Varint {
+					e.Code = uint32(v)
 				}
-			})
+				i, ok = after, after >= 0
+			}
 		case 3<<3 | Varint:
 			e.ResponseBody = v
 		case 4<<3 | Bytes:
@@ -299,6 +301,10 @@ func (e *Entry) walkResponse(b []byte, i, end int) bool {
 // A map field is a repeated message { string key = 1; string value = 2; }.
 func (f *Fields) walk(b []byte, i, end int) bool {
 	var kv Field
+	if k, v := pair(b, i, end); v > 0 {
+		kv.Key, kv.Value = b[i+2:k:k], b[v:end:end]
+		i = end
+	}
 	for i < end {
 		key, v, next := field(b, i, end)
 		if i = next; next < 0 {
@@ -315,6 +321,20 @@ func (f *Fields) walk(b []byte, i, end int) bool {
 		*f = append(*f, kv)
 	}
 	return true
+}
+
+// pair gives, for a map entry that is exactly a key and a value of less than 128 bytes each, where the key ends and the
+// value begins; all others are (0, 0).
+func pair(b []byte, i, end int) (keyEnd, value int) {
+	const key, val = 1<<3 | Bytes, 2<<3 | Bytes
+	if end-i < 4 || b[i] != key || b[i+1] >= 0x80 {
+		return 0, 0
+	}
+	k := i + 2 + int(b[i+1])
+	if end-k < 2 || b[k] != val || b[k+1] >= 0x80 || k+2+int(b[k+1]) != end {
+		return 0, 0
+	}
+	return k, k + 2
 }
 
 // A map field of two bytes becomes one of 48 in memory, so there is a limit; Envoy's own is 100 headers by default. What is
