@@ -1,6 +1,7 @@
 package spanbuilder
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -85,7 +86,7 @@ const (
 
 // request is one entry on its way into a span.
 type request struct {
-	*encoder
+	encoder
 	b      *Builder
 	e      *wire.Entry
 	l      *Logger
@@ -200,7 +201,7 @@ func (b *Builder) ClientSpan(i *Identity, e *wire.Entry, l *Logger, c *Claim) (p
 }
 
 func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim, path []byte) request {
-	r := request{encoder: &encoder{dst: dst, field: spanAttributes, limit: b.opts.MaxValue}, b: b, e: e, l: l, c: c}
+	r := request{encoder: encoder{dst: dst, field: spanAttributes, limit: b.opts.MaxValue}, b: b, e: e, l: l, c: c}
 	r.start, _ = e.Start.Unix()
 	r.end = r.start + length(e)
 	r.target = splitTarget(path)
@@ -223,21 +224,25 @@ func length(e *wire.Entry) uint64 {
 // open writes what every span begins with and gives where it begins.
 func (r *request) open(id, parent propagation.SpanID, flags uint32) int {
 	at := r.openSpan()
-	r.dst = wire.AppendBytes(r.dst, spanTraceID, r.c.Trace[:])
-	r.dst = wire.AppendBytes(r.dst, spanID, id[:])
+	r.dst = append(r.dst, spanTraceID<<3|wire.Bytes, 16)
+	r.dst = append(r.dst, r.c.Trace[:]...)
+	r.dst = append(r.dst, spanID<<3|wire.Bytes, 8)
+	r.dst = append(r.dst, id[:]...)
 	if len(r.c.TraceState) > 0 {
 		r.traceState()
 	}
 	if !parent.IsZero() {
-		r.dst = wire.AppendBytes(r.dst, spanParentID, parent[:])
+		r.dst = append(r.dst, spanParentID<<3|wire.Bytes, 8)
+		r.dst = append(r.dst, parent[:]...)
 	}
 	if flags != 0 {
 		r.dst = wire.AppendFixed32(r.dst, spanFlags, flags)
 	}
 	r.name()
-	r.dst = wire.AppendUint(r.dst, spanKind, uint64(r.kind))
-	r.dst = wire.AppendFixed64(r.dst, spanStart, r.start)
-	r.dst = wire.AppendFixed64(r.dst, spanEnd, r.end)
+	r.dst = append(r.dst, spanKind<<3|wire.Varint, byte(r.kind), spanStart<<3|wire.Fixed64)
+	r.dst = binary.LittleEndian.AppendUint64(r.dst, r.start)
+	r.dst = append(r.dst, spanEnd<<3|wire.Fixed64)
+	r.dst = binary.LittleEndian.AppendUint64(r.dst, r.end)
 	return at
 }
 
@@ -280,13 +285,37 @@ var eventNames = [wire.NumTimings]string{
 // completeEvent is the eighth timing, the whole duration.
 const completeEvent = "request_complete"
 
-func (r *request) events() {
+// Events are rendered ahead, but for their time, which stands at eventTime:
+// message Span.Event { fixed64 time_unix_nano = 1; string name = 2; }
+const eventTime = 3
+
+var timingEvents = func() (list [wire.NumTimings][]byte) {
 	for i, name := range eventNames {
-		if t := r.e.Timings[i]; t.Set {
-			r.event(r.start+uint64(max(t.Duration(), 0)), name)
+		list[i] = newEvent(name)
+	}
+	return list
+}()
+
+var durationEvent = newEvent(completeEvent)
+
+func newEvent(name string) []byte {
+	event := wire.AppendBytes(wire.AppendFixed64(nil, 1, 0), 2, name)
+	return wire.AppendBytes(nil, spanEvents, event)
+}
+
+func (r *request) events() {
+	for i := range r.e.Timings {
+		if t := &r.e.Timings[i]; t.Set {
+			r.event(timingEvents[i], r.start+uint64(max(t.Duration(), 0)))
 		}
 	}
 	if r.e.Duration.Set {
-		r.event(r.end, completeEvent)
+		r.event(durationEvent, r.end)
 	}
+}
+
+func (r *request) event(rendered []byte, at uint64) {
+	n := len(r.dst)
+	r.dst = append(r.dst, rendered...)
+	binary.LittleEndian.PutUint64(r.dst[n+eventTime:], at)
 }

@@ -37,6 +37,40 @@ type encoder struct {
 	fixed   Repairs
 }
 
+// text appends a string that came from outside.
+func (s *encoder) text(k *key, v []byte) {
+	at, n := len(s.dst), len(v)
+	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom || !wire.ASCII(v) {
+		s.textOf(k.name, v)
+		return
+	}
+	if n == 0 {
+		return
+	}
+	copy(k.begin(s.dst[at:at+quickRoom], n), v)
+	s.dst = s.dst[:at+k.size+n]
+	s.count++
+}
+
+// begin writes what stands before a string of n bytes and gives the rest of d.
+func (k *key) begin(d []byte, n int) []byte {
+	*(*[headRoom]byte)(d) = k.head
+	d[1], d[k.size-3], d[k.size-1] = byte(k.size-2+n), byte(2+n), byte(n)
+	return d[k.size:]
+}
+
+// textOf is text for any key and any value.
+func (s *encoder) textOf(name string, v []byte) {
+	if len(v) == 0 {
+		return
+	}
+	t := s.look(v)
+	if size := stringSize(t.Len()); s.begin(len(name), size) {
+		s.key(name, size)
+		s.value(t)
+	}
+}
+
 // begin writes an attribute up to its value: size is that of the AnyValue.
 func (s *encoder) begin(keyLen, size int) bool {
 	if s.count >= maxAttributes {
@@ -80,18 +114,6 @@ func (s *encoder) value(t wire.Text) {
 	s.dst = t.Append(s.dst)
 }
 
-// text appends a string that came from outside.
-func (s *encoder) text(key string, v []byte) {
-	if len(v) == 0 {
-		return
-	}
-	t := s.look(v)
-	if size := stringSize(t.Len()); s.begin(len(key), size) {
-		s.key(key, size)
-		s.value(t)
-	}
-}
-
 // texts appends an array of the one string v; its key is prefix and name.
 func (s *encoder) texts(prefix, name string, v []byte) {
 	t := s.look(v)
@@ -125,37 +147,53 @@ func (s *encoder) tag(prefix string, key, v []byte) {
 }
 
 // str appends a string of our own.
-func (s *encoder) str(key, v string) {
+func (s *encoder) str(k *key, v string) {
+	at, n := len(s.dst), len(v)
+	if n > k.short || s.count >= maxAttributes || cap(s.dst)-at < quickRoom {
+		s.strOf(k.name, v)
+		return
+	}
+	if n == 0 {
+		return
+	}
+	copy(k.begin(s.dst[at:at+quickRoom], n), v)
+	s.dst = s.dst[:at+k.size+n]
+	s.count++
+}
+
+// strOf is str for any key and any value.
+func (s *encoder) strOf(name, v string) {
 	if v == "" {
 		return
 	}
-	if size := stringSize(len(v)); s.begin(len(key), size) {
-		s.key(key, size)
+	if size := stringSize(len(v)); s.begin(len(name), size) {
+		s.key(name, size)
 		s.dst = wire.AppendBytes(s.dst, valueString, v)
 	}
 }
 
-func (s *encoder) int(key string, v int64) {
-	if size := 1 + wire.SizeVarint(uint64(v)); s.begin(len(key), size) {
-		s.key(key, size)
-		s.dst = wire.AppendUint(s.dst, valueInt, uint64(v))
+func (s *encoder) int(k *key, v int64) {
+	if s.count >= maxAttributes {
+		s.dropped++
+		return
 	}
+	s.count++
+	at := len(s.dst)
+	s.dst = append(s.dst, k.head[:k.size]...)
+	s.dst = wire.AppendVarint(s.dst, uint64(v))
+	s.dst[at+1], s.dst[at+k.size-2] = byte(len(s.dst)-at-2), byte(len(s.dst)-at-k.size+1)
 }
 
-func (s *encoder) double(key string, v float64) {
-	const size = 1 + 8
-	if s.begin(len(key), size) {
-		s.key(key, size)
-		s.dst = wire.AppendFixed64(s.dst, valueDouble, math.Float64bits(v))
+func (s *encoder) double(k *key, v float64) {
+	if s.count >= maxAttributes {
+		s.dropped++
+		return
 	}
-}
-
-// event appends an event without attributes.
-func (s *encoder) event(at uint64, name string) {
-	s.dst = wire.AppendVarint(s.dst, spanEvents<<3|wire.Bytes)
-	s.dst = wire.AppendVarint(s.dst, uint64(1+8+1+wire.SizeVarint(uint64(len(name)))+len(name)))
-	s.dst = wire.AppendFixed64(s.dst, 1, at)
-	s.dst = wire.AppendBytes(s.dst, 2, name)
+	s.count++
+	at := len(s.dst)
+	s.dst = append(s.dst, k.head[:k.size]...)
+	s.dst = binary.LittleEndian.AppendUint64(s.dst, math.Float64bits(v))
+	s.dst[at+1], s.dst[at+k.size-2] = byte(len(s.dst)-at-2), 1+8
 }
 
 // The length of a span is known when it is written. Nearly all are between 128 and 16383 bytes, so two bytes are kept

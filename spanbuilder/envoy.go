@@ -17,34 +17,34 @@ func (r *request) envoyAttributes() {
 	e := r.e
 	if e.Flags != 0 {
 		var room [96]byte
-		r.text("envoy.response_flags", e.Flags.AppendNames(room[:0]))
+		r.text(envoyResponseFlagsKey, e.Flags.AppendNames(room[:0]))
 	}
-	r.text("envoy.response_code_details", e.CodeDetails)
-	r.text("envoy.upstream_cluster", e.UpstreamCluster)
+	r.text(envoyResponseCodeDetailsKey, e.CodeDetails)
+	r.text(envoyUpstreamClusterKey, e.UpstreamCluster)
 	switch e.UpstreamRemote.Kind {
 	case wire.PipeAddress, wire.InternalAddress:
-		r.text("envoy.upstream_address", e.UpstreamRemote.Host)
+		r.text(envoyUpstreamAddressKey, e.UpstreamRemote.Host)
 	case wire.SocketAddress:
 		var room [64]byte
 		at := append(room[:0], e.UpstreamRemote.Host...)
 		if bytes.IndexByte(e.UpstreamRemote.Host, ':') >= 0 {
 			at = append(append(append(room[:0], '['), e.UpstreamRemote.Host...), ']')
 		}
-		r.text("envoy.upstream_address", strconv.AppendUint(append(at, ':'), uint64(e.UpstreamRemote.Port), 10))
+		r.text(envoyUpstreamAddressKey, strconv.AppendUint(append(at, ':'), uint64(e.UpstreamRemote.Port), 10))
 	}
-	r.text("envoy.route_name", e.RouteName)
+	r.text(envoyRouteNameKey, e.RouteName)
 	if e.Attempts > 0 {
-		r.int("envoy.attempts", int64(e.Attempts))
+		r.int(envoyAttemptsKey, int64(e.Attempts))
 	}
-	r.text("envoy.request_id", e.RequestID)
-	r.text("envoy.log_name", r.l.logName[:min(len(r.l.logName), maxLogName)])
-	r.text("envoy.connection_termination_details", e.TerminationDetails)
-	r.text("envoy.upstream_transport_failure_reason", e.UpstreamFailure)
-	r.text("envoy.downstream_transport_failure_reason", e.DownstreamFailure)
-	r.text("envoy.requested_server_name", e.SNI)
+	r.text(envoyRequestIDKey, e.RequestID)
+	r.text(envoyLogNameKey, r.l.logName[:min(len(r.l.logName), maxLogName)])
+	r.text(envoyConnectionTerminationDetailsKey, e.TerminationDetails)
+	r.text(envoyUpstreamTransportFailureReasonKey, e.UpstreamFailure)
+	r.text(envoyDownstreamTransportFailureReasonKey, e.DownstreamFailure)
+	r.text(envoyRequestedServerNameKey, e.SNI)
 	if e.TCP {
-		r.int("envoy.bytes_received", int64(e.BytesReceived))
-		r.int("envoy.bytes_sent", int64(e.BytesSent))
+		r.int(envoyBytesReceivedKey, int64(e.BytesReceived))
+		r.int(envoyBytesSentKey, int64(e.BytesSent))
 	}
 	r.durations()
 }
@@ -56,9 +56,9 @@ func (r *request) durations() {
 		return
 	}
 	upstream := to.Duration() - from.Duration()
-	r.double("envoy.upstream_duration_ms", float64(upstream)/1e6)
+	r.double(envoyUpstreamDurationMSKey, float64(upstream)/1e6)
 	if r.e.Duration.Set {
-		r.double("envoy.overhead_ms", float64(max(r.e.Duration.Duration()-upstream, 0))/1e6)
+		r.double(envoyOverheadMSKey, float64(max(r.e.Duration.Duration()-upstream, 0))/1e6)
 	}
 }
 
@@ -122,7 +122,7 @@ func (r *request) status() {
 	default:
 		failure = r.noAnswer()
 	}
-	r.str("error.type", failure)
+	r.str(errorTypeKey, failure)
 	const statusError = 2 // message Status { string message = 2; StatusCode code = 3; }
 	r.dst = wire.AppendVarint(r.dst, spanStatus<<3|wire.Bytes)
 	r.dst = wire.AppendUint(append(r.dst, 2), 3, statusError)

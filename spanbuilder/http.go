@@ -59,17 +59,17 @@ func (r *request) common() {
 	e := r.e
 	switch {
 	case e.TCP && e.Type == wire.UDPSessionEnd:
-		r.str("network.transport", "udp")
+		r.str(networkTransportKey, "udp")
 	case e.TCP:
-		r.str("network.transport", "tcp")
+		r.str(networkTransportKey, "tcp")
 	default:
 		value, _ := method(e)
-		r.str("http.request.method", value)
+		r.str(httpRequestMethodKey, value)
 		if original, ok := originalMethod(e); ok {
-			r.text("http.request.method_original", original)
+			r.text(httpRequestMethodOriginalKey, original)
 		}
 		if r.answered {
-			r.int("http.response.status_code", int64(e.Code))
+			r.int(httpResponseStatusCodeKey, int64(e.Code))
 		}
 		r.rpcAttributes()
 	}
@@ -79,30 +79,30 @@ func (r *request) common() {
 // requestAttributes writes what the request and its sender say.
 func (r *request) requestAttributes() {
 	e := r.e
-	r.text("url.scheme", e.Scheme)
-	r.text("url.path", r.target.path)
-	r.text("url.query", r.b.redacted(r.target.query))
+	r.text(urlSchemeKey, e.Scheme)
+	r.text(urlPathKey, r.target.path)
+	r.text(urlQueryKey, r.b.redacted(r.target.query))
 	if e.TCP {
-		r.address("server.", &e.DownstreamLocal)
+		r.address(&serverKeys, &e.DownstreamLocal)
 	} else {
 		r.server()
 	}
 	r.client()
 	if r.kind == kindClient { // a sidecar's, of a request that its own pod made
 		r.fullURL()
-		r.address("network.peer.", &e.UpstreamRemote)
+		r.address(&networkPeerKeys, &e.UpstreamRemote)
 	} else {
-		r.address("network.peer.", &e.DownstreamDirect)
+		r.address(&networkPeerKeys, &e.DownstreamDirect)
 	}
-	r.str("network.protocol.version", pick(protocolVersions[:], e.Protocol))
+	r.str(networkProtocolVersionKey, pick(protocolVersions[:], e.Protocol))
 	if v := pick(tlsVersions[:], e.TLSVersion); v != "" {
-		r.str("tls.protocol.name", "tls")
-		r.str("tls.protocol.version", v)
+		r.str(tlsProtocolNameKey, "tls")
+		r.str(tlsProtocolVersionKey, v)
 	}
-	r.text("user_agent.original", e.UserAgent)
+	r.text(userAgentOriginalKey, e.UserAgent)
 	if !e.TCP {
-		r.int("http.request.body.size", int64(e.RequestBody))
-		r.int("http.response.body.size", int64(e.ResponseBody))
+		r.int(httpRequestBodySizeKey, int64(e.RequestBody))
+		r.int(httpResponseBodySizeKey, int64(e.ResponseBody))
 	}
 	for _, key := range r.b.opts.RequestHeaders {
 		if v, ok := e.RequestHeaders.Get(key); ok {
@@ -124,13 +124,13 @@ func (r *request) requestAttributes() {
 func (r *request) upstreamAttributes() {
 	e := r.e
 	r.fullURL()
-	r.address("server.", &e.UpstreamRemote)
-	r.address("network.peer.", &e.UpstreamRemote)
+	r.address(&serverKeys, &e.UpstreamRemote)
+	r.address(&networkPeerKeys, &e.UpstreamRemote)
 	if e.Attempts > 1 {
-		r.int("http.request.resend_count", int64(e.Attempts-1))
+		r.int(httpRequestResendCountKey, int64(e.Attempts-1))
 	}
-	r.text("envoy.upstream_cluster", e.UpstreamCluster)
-	r.text("envoy.upstream_transport_failure_reason", e.UpstreamFailure)
+	r.text(envoyUpstreamClusterKey, e.UpstreamCluster)
+	r.text(envoyUpstreamTransportFailureReasonKey, e.UpstreamFailure)
 }
 
 // server writes whom the caller asked.
@@ -139,23 +139,23 @@ func (r *request) server() {
 	if len(host) == 0 {
 		return
 	}
-	r.text("server.address", host)
+	r.text(serverKeys.address, host)
 	if port == 0 && r.kind == kindClient { // required there
 		port = defaultPort(r.e.Scheme)
 	}
 	if port != 0 {
-		r.int("server.port", port)
+		r.int(serverKeys.port, port)
 	}
 }
 
 // client writes who called: what Envoy has found out, else the first of x-forwarded-for.
 func (r *request) client() {
 	if r.e.DownstreamRemote.Kind != wire.NoAddress {
-		r.address("client.", &r.e.DownstreamRemote)
+		r.address(&clientKeys, &r.e.DownstreamRemote)
 		return
 	}
 	first, _, _ := bytes.Cut(r.e.ForwardedFor, []byte{','})
-	r.text("client.address", bytes.TrimSpace(first))
+	r.text(clientKeys.address, bytes.TrimSpace(first))
 }
 
 // fullURL writes url.full, without credentials.
@@ -173,17 +173,16 @@ func (r *request) fullURL() {
 	if len(r.target.query) > 0 {
 		full = append(append(full, '?'), r.b.redacted(r.target.query)...)
 	}
-	r.text("url.full", full)
+	r.text(urlFullKey, full)
 }
 
-// address writes <prefix>address and <prefix>port.
-func (r *request) address(prefix string, a *wire.Address) {
+// address writes the address and, where it has one, the port.
+func (r *request) address(keys *pair, a *wire.Address) {
 	if len(a.Host) == 0 {
 		return
 	}
-	var room [32]byte
-	r.text(string(append(append(room[:0], prefix...), "address"...)), a.Host)
+	r.text(keys.address, a.Host)
 	if a.Port != 0 {
-		r.int(string(append(append(room[:0], prefix...), "port"...)), int64(a.Port))
+		r.int(keys.port, int64(a.Port))
 	}
 }

@@ -21,30 +21,30 @@ func appendResource(dst []byte, node *wire.Node, logName []byte) []byte {
 	s := encoder{dst: dst, field: resourceAttributes, limit: maxResourceValue}
 	switch {
 	case len(node.Cluster) > 0:
-		s.text("service.name", node.Cluster)
+		s.textOf("service.name", node.Cluster)
 	case len(logName) > 0:
-		s.text("service.name", logName)
+		s.textOf("service.name", logName)
 	default:
-		s.str("service.name", unknownService)
+		s.strOf("service.name", unknownService)
 	}
 	if id, ok := parseIstio(string(node.ID)); ok {
-		s.text("service.namespace", []byte(id.namespace))
-		s.text("k8s.pod.name", []byte(id.pod))
-		s.text("k8s.namespace.name", []byte(id.namespace))
-		s.str("k8s.pod.ip", id.ip.String())
+		s.textOf("service.namespace", []byte(id.namespace))
+		s.textOf("k8s.pod.name", []byte(id.pod))
+		s.textOf("k8s.namespace.name", []byte(id.namespace))
+		s.strOf("k8s.pod.ip", id.ip.String())
 	} else {
-		s.text("service.instance.id", node.ID)
+		s.textOf("service.instance.id", node.ID)
 		if podName.Match(node.ID) && len(node.ID) <= maxPodName {
-			s.text("k8s.pod.name", node.ID)
+			s.textOf("k8s.pod.name", node.ID)
 		}
 	}
-	s.text("envoy.node.id", node.ID)
-	s.text("envoy.node.cluster", node.Cluster)
+	s.textOf("envoy.node.id", node.ID)
+	s.textOf("envoy.node.cluster", node.Cluster)
 	if node.Major > 0 {
-		s.str("envoy.version", fmt.Sprintf("%d.%d.%d", node.Major, node.Minor, node.Patch))
+		s.strOf("envoy.version", fmt.Sprintf("%d.%d.%d", node.Major, node.Minor, node.Patch))
 	}
-	s.text("cloud.region", node.Region)
-	s.text("cloud.availability_zone", node.Zone)
+	s.textOf("cloud.region", node.Region)
+	s.textOf("cloud.availability_zone", node.Zone)
 	return s.dst
 }
 

@@ -77,12 +77,12 @@ func (r *request) rpcAttributes() {
 	if r.rpc.method == "" {
 		return
 	}
-	r.str("rpc.system.name", "grpc")
-	r.str("rpc.method", r.rpc.method)
+	r.str(rpcSystemNameKey, "grpc")
+	r.str(rpcMethodKey, r.rpc.method)
 	if r.rpc.method == otherMethod {
-		r.text("rpc.method_original", bytes.TrimPrefix(r.target.path, []byte{'/'}))
+		r.text(rpcMethodOriginalKey, bytes.TrimPrefix(r.target.path, []byte{'/'}))
 	}
-	r.str("rpc.response.status_code", r.rpc.statusName())
+	r.str(rpcResponseStatusCodeKey, r.rpc.statusName())
 }
 
 // methodSet bounds the names of methods: a path is whatever a client sends, and a name of a span must be one of few.

@@ -58,7 +58,7 @@ type Text struct {
 // whether bytes in it are not UTF-8, and how long it will be once each run of such bytes is replaced by U+FFFD.
 func NewText(s []byte, limit int) Text {
 	t := Text{s: s}
-	if ascii(s) {
+	if ASCII(s) {
 		if len(s) > limit {
 			t.s, t.Cut = s[:limit], true
 		}
@@ -113,18 +113,20 @@ func (t Text) Append(dst []byte) []byte {
 	return dst
 }
 
-// ascii tells whether s has no byte above 0x7f, eight bytes at a time.
-func ascii(s []byte) bool {
-	for len(s) >= 8 {
-		if binary.LittleEndian.Uint64(s)&0x8080808080808080 != 0 {
-			return false
+// ASCII tells whether s has no byte above 0x7f, eight bytes at a time.
+func ASCII(s []byte) bool {
+	const high = 0x8080808080808080
+	if len(s) < 8 {
+		var or byte
+		for _, c := range s {
+			or |= c
 		}
+		return or < 0x80
+	}
+	or := binary.LittleEndian.Uint64(s[len(s)-8:])
+	for len(s) > 8 {
+		or |= binary.LittleEndian.Uint64(s)
 		s = s[8:]
 	}
-	for _, c := range s {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
+	return or&high == 0
 }
