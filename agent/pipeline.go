@@ -102,13 +102,13 @@ func (s *source) take(e *wire.Entry) {
 // finish makes the spans of a finished request: its own, and one below it where an id went upstream.
 func (s *source) finish(e *wire.Entry) {
 	claim := s.identity.Claim(e, s.logger)
-	s.seen(&claim)
+	s.seen(claim)
 	s.write(e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
-		return s.p.builder.Server(dst, e, s.logger, &claim)
+		return s.p.builder.Server(dst, e, s.logger, claim)
 	})
-	if id, ok := s.p.builder.ClientSpan(s.identity, e, s.logger, &claim); ok {
+	if id, ok := s.p.builder.ClientSpan(s.identity, e, s.logger, claim); ok {
 		s.write(e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
-			return s.p.builder.Client(dst, e, s.logger, &claim, id)
+			return s.p.builder.Client(dst, e, s.logger, claim, id)
 		})
 	}
 }

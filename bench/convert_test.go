@@ -72,7 +72,7 @@ func BenchmarkEntryToSpan(b *testing.B) {
 		run(name, func(e []byte) {
 			entry.WalkHTTP(e)
 			claim := identity.Claim(&entry, logger)
-			dst, _ = builder.Server(dst[:0], &entry, logger, &claim)
+			dst, _ = builder.Server(dst[:0], &entry, logger, claim)
 		})
 	}
 }

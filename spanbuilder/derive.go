@@ -25,6 +25,7 @@ const (
 	roleServer role = 's'
 	roleClient role = 'c'
 	roleStart  role = 'k' // not an id: the key of a start entry
+	roleNode   role = 'n' // not an id: a node's name as a part of ids
 )
 
 // derivation builds the input of one hash in a buffer that is kept from entry to entry.
@@ -33,6 +34,12 @@ type derivation struct{ buf []byte }
 func (d *derivation) begin(r role) *derivation {
 	d.buf = append(d.buf[:0], deriveVersion, byte(r))
 	return d
+}
+
+// hash gives a short stand-in for something long that is part of many ids.
+func (d *derivation) hash(b []byte) uint64 {
+	h, _ := d.begin(roleNode).bytes(b).sum()
+	return h
 }
 
 func (d *derivation) bytes(b []byte) *derivation {
@@ -49,16 +56,18 @@ func (d *derivation) uint(v uint64) *derivation {
 // requestID adds an x-request-id in the form in which every signal has it: the trace reason at character 14, which Envoy
 // may change on the way, masked, and bytes outside printable ASCII as "!", as ALS writes them.
 func (d *derivation) requestID(id []byte) *derivation {
-	masked := isUUID(id)
 	d.bytes(id)
 	at := d.buf[len(d.buf)-len(id):]
+	if dashed(id) {
+		at[reasonAt] = 'x'
+	}
+	if wire.Printable(id) {
+		return d
+	}
 	for i, c := range at {
 		if c < ' ' || c > '~' {
 			at[i] = '!'
 		}
-	}
-	if masked {
-		at[reasonAt] = 'x'
 	}
 	return d
 }
@@ -96,7 +105,7 @@ func (d *derivation) newSpan(r role, trace propagation.TraceID, logged propagati
 
 func (d *derivation) entry(e *wire.Entry, l *Logger) *derivation {
 	start, _ := e.Start.Unix()
-	d.bytes(l.nodeID).uint(start).uint(uint64(e.Duration.Duration()))
+	d.uint(l.nodeHash).uint(start).uint(uint64(e.Duration.Duration()))
 	if e.TCP {
 		return d.bytes(e.StreamID) // a UUID of its own for each connection
 	}
@@ -108,19 +117,21 @@ const reasonAt = 14
 
 // isUUID tells whether id has the form 8-4-4-4-12 of hexadecimal digits.
 func isUUID(id []byte) bool {
-	if len(id) != 36 {
+	if !dashed(id) {
 		return false
 	}
 	for i, c := range id {
 		switch {
 		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
 		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
 		default:
 			return false
 		}
 	}
 	return true
+}
+
+// dashed tells whether id is as long as a UUID and has its dashes.
+func dashed(id []byte) bool {
+	return len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-'
 }

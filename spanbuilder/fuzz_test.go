@@ -38,14 +38,14 @@ func entriesOf(t testing.TB, mode string) (all [][]byte) {
 func anySpan(t *testing.T, b *Builder, e *wire.Entry, l *Logger) {
 	identity := b.Identity()
 	claim := identity.Claim(e, l)
-	s, r := server(t, b, e, l, &claim)
+	s, r := server(t, b, e, l, claim)
 	checkLimits(t, b, s.Attributes)
-	if again, _ := server(t, b, e, l, &claim); render(again, r) != render(s, r) || place(again) != place(s) {
+	if again, _ := server(t, b, e, l, claim); render(again, r) != render(s, r) || place(again) != place(s) {
 		t.Errorf("the same entry gives two spans: %s and %s", render(s, r), render(again, r))
 	}
-	if id, ok := b.ClientSpan(identity, e, l, &claim); ok {
+	if id, ok := b.ClientSpan(identity, e, l, claim); ok {
 		room := make([]byte, 0, b.Bound(e))
-		got, _ := b.Client(room, e, l, &claim, id)
+		got, _ := b.Client(room, e, l, claim, id)
 		checkRoom(t, room, got)
 		c := decodeSpan(t, got)
 		checkLimits(t, b, c.Attributes)

@@ -132,6 +132,8 @@ type Identity struct {
 	start *Starts
 	derivation
 	taken Started
+	found evidence
+	claim Claim
 }
 
 // Learn keeps what a start entry says about its caller.
@@ -151,25 +153,28 @@ func (i *Identity) read(e *wire.Entry) {
 	i.Set.Finish()
 }
 
-// Claim tells what e, which l has logged, proves.
-func (i *Identity) Claim(e *wire.Entry, l *Logger) (c Claim) {
+// Claim tells what e, which l has logged, proves. The claim lives until the next call.
+func (i *Identity) Claim(e *wire.Entry, l *Logger) *Claim {
 	i.read(e)
-	v := evidence{entry: e, logger: l}
+	v, c := &i.found, &i.claim
+	*v, *c = evidence{entry: e, logger: l}, Claim{}
 	_, v.traceState = i.Set.TraceState()
 	v.tagTrace, v.tagSpan = i.tags.ids(e)
-	if i.taken, _ = i.start.Take(i.startKey(e, l)); i.taken.has != 0 {
-		v.start = &i.taken
+	if i.start.any() {
+		if i.taken, _ = i.start.Take(i.startKey(e, l)); i.taken.has != 0 {
+			v.start = &i.taken
+		}
 	}
-	v.format, v.logged = i.context(&v)
-	l.observe(&v)
+	v.format, v.logged = i.context(v)
+	l.observe(v)
 	for n := range rows {
-		if rows[n].holds(&v) {
+		if rows[n].holds(v) {
 			c.Row = n
-			rows[n].claim(&v, &c)
+			rows[n].claim(v, c)
 			break
 		}
 	}
-	i.complete(&v, &c)
+	i.complete(v, c)
 	return c
 }
 
@@ -204,12 +209,17 @@ func (i *Identity) context(v *evidence) (propagation.Format, *propagation.Contex
 	return f, c
 }
 
+var (
+	familyW3C = []propagation.Format{propagation.TraceParent}
+	familyB3  = []propagation.Format{propagation.B3Multi, propagation.B3Single}
+)
+
 // family gives the formats that one tracer may speak, f being one of them.
 func family(f propagation.Format) []propagation.Format {
 	if f == propagation.TraceParent {
-		return []propagation.Format{propagation.TraceParent}
+		return familyW3C
 	}
-	return []propagation.Format{propagation.B3Multi, propagation.B3Single}
+	return familyB3
 }
 
 // complete fills in what no row decides: the trace, derived ids, flags, trace state and links.

