@@ -30,10 +30,12 @@ func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, 
 		builder: spanbuilder.New(spanOptions(c)),
 		loggers: spanbuilder.NewLoggers(relations(c)),
 		tcp:     c.Spans.TCP,
+		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
 		core: ring.New(ring.Options{
 			Memory: int64(c.Export.Memory), Chunk: chunkSize,
 			Bytes: int64(c.Export.Batch.Bytes), Spans: c.Export.Batch.Spans, Age: c.Export.Batch.Age,
+			Wait: c.Export.WhenFull == "wait",
 		}),
 	}
 	if print != nil {

@@ -29,6 +29,7 @@ type Pipeline struct {
 	core     *ring.Core
 	exporter exporter
 	tcp      bool
+	waits    bool // when the core is full: streams wait, nothing is shed
 
 	// The ledgers, and what was seen on the way.
 	Entries  ledger.Entries
@@ -52,6 +53,8 @@ type source struct {
 	identity *spanbuilder.Identity
 	entry    wire.Entry
 	out      ring.Producer
+	tally    tally
+	percent  int // how much of the core's memory is in use
 }
 
 // stream begins the path of everything that one ALS stream brings.
@@ -69,19 +72,25 @@ func (s *source) accept(m *accesslog.Message) {
 		s.logger = s.p.loggers.Find(&id.Node, id.LogName, s.from)
 	}
 	s.out.Begin(s.p.core, s.logger.Resource)
-	defer s.out.End()
+	defer s.end()
 	for {
 		switch m.Next(&s.entry) {
 		case accesslog.End:
 			return
 		case accesslog.Malformed:
-			s.p.Entries.Received.Add(1)
+			s.tally.received++
 			s.p.Entries.Dropped[ledger.EntryMalformed].Add(1)
 		case accesslog.Good:
-			s.p.Entries.Received.Add(1)
+			s.tally.received++
 			s.take(&s.entry)
 		}
 	}
+}
+
+// end hands over what was written, and what was counted.
+func (s *source) end() {
+	s.tally.flush(s.p)
+	s.out.End()
 }
 
 // take decides what an entry is good for.
@@ -92,17 +101,43 @@ func (s *source) take(e *wire.Entry) {
 		s.p.Entries.Dropped[why].Add(1)
 	case spanbuilder.Teach:
 		s.identity.Learn(e, s.logger)
-		s.p.Entries.Taught.Add(1)
+		s.tally.taught++
 	case spanbuilder.Request:
-		s.finish(e)
-		s.p.Entries.Used.Add(1)
+		claim := s.identity.Claim(e, s.logger)
+		s.seen(claim)
+		if why, shed := s.shed(e, claim); shed {
+			s.p.Entries.Dropped[why].Add(1)
+			return
+		}
+		s.finish(e, claim)
+		s.tally.used++
 	}
 }
 
+// The core's memory in use, in percent, above which entries are shed by value. Errors go last: when nothing is left.
+const (
+	shedUnsampled = 75
+	shedHealthy   = 90
+)
+
+// shed tells whether the entry makes no span because the core fills up, as it does when the upstream is slow or gone.
+func (s *source) shed(e *wire.Entry, c *spanbuilder.Claim) (ledger.EntryDrop, bool) {
+	if s.tally.received%32 == 1 { // the first of a message, too
+		s.percent = s.p.core.Percent()
+	}
+	switch {
+	case s.percent <= shedUnsampled || s.p.waits || spanbuilder.Failed(e):
+		return 0, false
+	case c.Unsampled:
+		return ledger.EntryShedUnsampled, true
+	case s.percent > shedHealthy:
+		return ledger.EntryShedHealthy, true
+	}
+	return 0, false
+}
+
 // finish makes the spans of a finished request: its own, and one below it where an id went upstream.
-func (s *source) finish(e *wire.Entry) {
-	claim := s.identity.Claim(e, s.logger)
-	s.seen(claim)
+func (s *source) finish(e *wire.Entry, claim *spanbuilder.Claim) {
 	s.write(e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
 		return s.p.builder.Server(dst, e, s.logger, claim)
 	})
@@ -113,26 +148,39 @@ func (s *source) finish(e *wire.Entry) {
 	}
 }
 
+// usualSpan is the room for nearly every span. One that needs more is written again, into as much as it can ever need.
+const usualSpan = 3 << 10
+
 // write encodes one span in place.
 func (s *source) write(e *wire.Entry, encode func([]byte) ([]byte, spanbuilder.Repairs)) {
-	s.p.Spans.Made.Add(1)
-	dst, ok := s.out.Reserve(s.p.builder.Bound(e))
+	s.tally.made++
+	if s.writeInto(usualSpan, encode) {
+		return
+	}
+	if !s.writeInto(s.p.builder.Bound(e), encode) {
+		s.p.Spans.Dropped[ledger.SpanOversize].Add(1)
+	}
+}
+
+// writeInto encodes a span into room for n bytes or more. It gives false when that was not enough.
+func (s *source) writeInto(n int, encode func([]byte) ([]byte, spanbuilder.Repairs)) bool {
+	dst, ok := s.out.Reserve(n)
 	if !ok {
 		s.p.Spans.Dropped[ledger.SpanFull].Add(1)
-		return
+		return true
 	}
 	span, repairs := encode(dst)
 	if !s.out.Commit(span) {
-		s.p.Spans.Dropped[ledger.SpanOversize].Add(1)
-		return
+		return false
 	}
-	s.p.repaired.Add(int64(repairs.UTF8))
-	s.p.cut.Add(int64(repairs.Cut))
+	s.tally.repaired += int64(repairs.UTF8)
+	s.tally.cut += int64(repairs.Cut)
+	return true
 }
 
 // seen counts what the entry's evidence and headers were.
 func (s *source) seen(c *spanbuilder.Claim) {
-	s.p.rows[c.Row].Add(1)
+	s.tally.rows[c.Row]++
 	for f := range propagation.NumFormats {
 		if why := s.identity.Set.Reason(f); why.Invalid() {
 			s.p.contexts[f][why].Add(1)

@@ -15,6 +15,7 @@ type Claim struct {
 	Parent     propagation.SpanID // the caller's span
 	Up         propagation.SpanID // an id that went upstream and is not Own
 	Flags      byte               // W3C trace flags of the context that counts
+	Unsampled  bool               // that context says that the trace is not sampled
 	TraceState []byte             // borrowed from the entry, unchecked
 	Links      [propagation.NumFormats]propagation.Context
 	NumLinks   int // of Links: valid contexts in other traces
@@ -58,7 +59,7 @@ type row struct {
 // What a logged trace header bears depends on whether Envoy has overwritten it, which happens when a request is sent to
 // an upstream host, in the format of Envoy's own tracer. The previous hop leaves the same marks, so that a tracestate, an
 // x-b3-parentspanid, an upstream host or a count of attempts proves nothing alone.
-var rows = []row{
+var rows = [NumRows]row{
 	// Evidence: the id tags, and no context at all. They are Envoy's own span; unknown: its parent.
 	{"id_tags_alone", func(v *evidence) bool { return v.logged == nil && v.tagged() }, func(v *evidence, c *Claim) {
 		c.Trace, c.Own = v.tagTrace, v.tagSpan
@@ -114,6 +115,9 @@ var rows = []row{
 }
 
 func claimParent(v *evidence, c *Claim) { c.Own, c.Parent = v.tagSpan, v.logged.Span }
+
+// NumRows is the number of rows.
+const NumRows = 14
 
 // Rows gives the names of the rows of the table, for metrics and documentation; Claim.Row is an index into them.
 func Rows() []string {
@@ -245,6 +249,7 @@ func (i *Identity) complete(v *evidence, c *Claim) {
 	}
 	if v.logged != nil && v.logged.Trace.Low() == c.Trace.Low() {
 		c.Flags = v.logged.Flags
+		c.Unsampled = v.logged.Decision == propagation.NotSampled
 	}
 	for _, f := range i.order {
 		ctx, ok := i.Set.Get(f)

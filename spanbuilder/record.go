@@ -66,3 +66,16 @@ func timed(e *wire.Entry, u Use) (Use, ledger.EntryDrop) {
 	}
 	return u, 0
 }
+
+// Failed tells whether e looks like a failed request: no answer or a 5xx, a response flag, a gRPC status. It is asked when
+// not all entries can be kept; what the span says is found out with more care.
+func Failed(e *wire.Entry) bool {
+	if e.Code == 0 || e.Code >= 500 || e.Flags != 0 {
+		return true
+	}
+	status, ok := e.ResponseTrailers.Get("grpc-status")
+	if !ok {
+		status, ok = e.ResponseHeaders.Get("grpc-status")
+	}
+	return ok && string(status) != "0"
+}

@@ -79,6 +79,7 @@ type Export struct {
 	TLS         ClientTLS
 	Batch       Batch
 	Memory      Size
+	WhenFull    string
 	Senders     int
 	Retry       Retry
 	Drain       time.Duration

@@ -110,8 +110,14 @@ func (e *Export) declare() *node {
 			key("spans", &e.Batch.Spans, 8192, "Number of spans. Whole chunks of at most 64KiB are sent, so a request may have some more.", between(1, 100000)),
 			key("age", &e.Batch.Age, 200*time.Millisecond, "Age of the oldest span.", between(time.Millisecond, time.Minute))),
 		key("memory", &e.Memory, 16*MiB,
-			"Memory for all batches, waiting and in flight. When it is full the newest spans are dropped and counted.",
+			"Memory for all batches, waiting and in flight. Long before it is full, entries are shed by value: above 75 % those "+
+				"whose trace is not sampled, above 90 % all but failed requests. Half as much again may be in use for spans "+
+				"larger than 64KiB, and for what a broken connection still holds.",
 			between(1*MiB, 16*GiB)),
+		key("when_full", &e.WhenFull, "drop",
+			"What happens when the memory is full. `drop` counts and drops the newest spans, so that Envoy is never held up. "+
+				"`wait` sheds and drops nothing: it stops reading, and Envoy drops entries when its own buffer is full.",
+			oneOf("drop", "wait")),
 		key("senders", &e.Senders, 2, "Requests in flight at one time.", between(1, 64)),
 		section("retry", "What happens to a batch that the collector did not take. The pause doubles from `initial` to `max`.",
 			key("initial", &e.Retry.Initial, time.Second, "First pause.", between(10*time.Millisecond, time.Minute)),

@@ -25,11 +25,14 @@ const (
 	EntryUpstreamPeriodic                  // UpstreamPeriodic
 	EntryUpstreamEnd                       // UpstreamEnd: the router's record of one attempt
 	EntryUnknown                           // a type that is newer than this agent
+	EntryShedUnsampled                     // the batching core was nearly full, and the trace is not sampled
+	EntryShedHealthy                       // the batching core was fuller still, and the request had not failed
 	NumEntryDrops
 )
 
 var entryDrops = [NumEntryDrops]string{"malformed", "no_start_time", "tcp", "listener", "intermediate", "periodic", "tunnel",
-	"connected", "upstream_pool_ready", "upstream_periodic", "upstream_end", "unknown_type"}
+	"connected", "upstream_pool_ready", "upstream_periodic", "upstream_end", "unknown_type",
+	"shed_unsampled", "shed_healthy"}
 
 func (d EntryDrop) String() string { return entryDrops[d] }
 
