@@ -8,8 +8,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/mem"
 
 	"github.com/alspan/alspan/accesslog"
 	"github.com/alspan/alspan/internal/config"
@@ -29,8 +29,9 @@ const (
 	pingTimeout = 20 * time.Second
 	pingMinimum = time.Second
 	handshake   = 10 * time.Second
-	window      = 1 << 20
-	readBuffer  = 128 << 10
+	window      = 512 << 10 // fixed, so that memory is bounded; more gains nothing
+	readBuffer  = 64 << 10
+	writeBuffer = 4 << 10 // there is hardly anything to say
 	maxHeaders  = 32 << 10
 )
 
@@ -57,8 +58,10 @@ func listen(c *config.Receive, p *Pipeline) (*receiver, error) {
 }
 
 func serverOptions(c *config.Receive, t *tls.Config) []grpc.ServerOption {
+	pool := new(rawgrpc.Pool)
 	o := []grpc.ServerOption{
-		grpc.ForceServerCodecV2(rawgrpc.Codec{Pool: mem.DefaultBufferPool()}),
+		grpc.ForceServerCodecV2(rawgrpc.Codec{Pool: pool}),
+		experimental.BufferPool(pool),
 		grpc.MaxRecvMsgSize(int(c.Limits.Message)),
 		grpc.MaxConcurrentStreams(uint32(c.Limits.Streams)),
 		grpc.MaxHeaderListSize(maxHeaders),
@@ -66,6 +69,7 @@ func serverOptions(c *config.Receive, t *tls.Config) []grpc.ServerOption {
 		grpc.InitialWindowSize(window),
 		grpc.InitialConnWindowSize(window),
 		grpc.ReadBufferSize(readBuffer),
+		grpc.WriteBufferSize(writeBuffer),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingMinimum, PermitWithoutStream: true}),
 	}

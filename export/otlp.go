@@ -61,6 +61,10 @@ type Result struct {
 const (
 	exportMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 	maxResponse  = 4 << 20 // the limit of OTLP
+
+	// A request is nearly a MiB, and what comes back is next to nothing.
+	writeBuffer = 256 << 10
+	readBuffer  = 4 << 10
 )
 
 // NewOTLP makes an exporter. It connects when the first batch is sent, and again whenever the connection is lost.
@@ -78,6 +82,8 @@ func NewOTLP(o Options) (*OTLP, error) {
 		grpc.WithUserAgent("alspan/"+o.Version),
 		grpc.WithDefaultCallOptions(call...),
 		grpc.WithDisableServiceConfig(),
+		grpc.WithWriteBufferSize(writeBuffer),
+		grpc.WithReadBufferSize(readBuffer),
 		// The upstream is asked again soon after it has come back; our own retries wait longer.
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}, MinConnectTimeout: 5 * time.Second}),
 	)
