@@ -34,10 +34,12 @@ const shapes = 64
 
 // entry makes shape n: the fields that Envoy fills in for a finished request behind a route, in about 1.1 KiB.
 func entry(n int, h Headers, start time.Time) *alsdata.HTTPAccessLogEntry {
-	paths := []string{"/api/v1/orders/%d", "/cart/%d/items?page=2&sort=price", "/products/%d", "/checkout?session=%d&step=confirm", "/users/%d/profile"}
+	paths := []string{"/api/v1/orders/%d/items?expand=customer,payment", "/cart/%d/items?page=2&sort=price&currency=EUR&limit=50",
+		"/products/%d/reviews", "/checkout?session=%d&step=confirm&utm_source=newsletter&utm_campaign=autumn", "/users/%d/profile"}
 	agents := []string{
 		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148", "okhttp/4.12.0", "python-requests/2.32.4",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148", "okhttp/4.12.0",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:141.0) Gecko/20100101 Firefox/141.0",
 	}
 	codes := []uint32{200, 200, 200, 201, 204, 304, 404, 503}
 	methods := []core.RequestMethod{core.RequestMethod_GET, core.RequestMethod_GET, core.RequestMethod_POST, core.RequestMethod_PUT}
@@ -66,11 +68,12 @@ func entry(n int, h Headers, start time.Time) *alsdata.HTTPAccessLogEntry {
 		},
 		Request: &alsdata.HTTPRequestProperties{
 			RequestMethod: methods[n%len(methods)], Scheme: "https", Authority: "shop.example.com",
-			Path: fmt.Sprintf(paths[n%len(paths)], 1000+n*37), UserAgent: agents[n%len(agents)], ForwardedFor: client,
+			Path: fmt.Sprintf(paths[n%len(paths)], 1000+n*37), UserAgent: agents[n%len(agents)], ForwardedFor: client + ", 10.0.12.7",
+			Referer: "https://shop.example.com/catalogue/season/autumn", OriginalPath: fmt.Sprintf("/shop"+paths[n%len(paths)], 1000+n*37),
 			RequestId: markRequest, RequestHeadersBytes: uint64(380 + n), RequestBodyBytes: uint64(n * 9),
 			DownstreamHeaderBytesReceived: uint64(330 + n), UpstreamHeaderBytesSent: uint64(400 + n),
 			RequestHeaders: map[string]string{
-				"x-request-id": markRequest, "accept": "application/json, text/plain, */*", "x-tenant": "tenant-" + service,
+				"x-request-id": markRequest, "accept": "application/json, text/plain, */*", "x-tenant": "tenant-" + service + ".eu.example.com",
 				"content-type": "application/json",
 			},
 		},

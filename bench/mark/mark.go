@@ -16,10 +16,13 @@ type ID struct {
 
 const seqBits = 40
 
-func (i ID) low() uint64 { return mix(uint64(i.Stream)<<seqBits | i.Seq) }
+// salt keeps the first item's id from being all zeros.
+const salt = 0x9e3779b97f4a7c15
+
+func (i ID) low() uint64 { return mix((uint64(i.Stream)<<seqBits | i.Seq) ^ salt) }
 
 func fromLow(run uint32, low uint64) ID {
-	x := unmix(low)
+	x := unmix(low) ^ salt
 	return ID{Run: run, Stream: uint32(x >> seqBits), Seq: x & (1<<seqBits - 1)}
 }
 
