@@ -33,6 +33,9 @@ type Options struct {
 	Rate     float64 // items a second, of all streams together; 0: as fast as they are taken
 	Entries  int     // items a message
 	Headers  Headers
+	// With a Window, at most so many items are on their way at a time; the sink at Control says how many have come.
+	Window  int
+	Control string
 }
 
 // Report is what one phase sent.
@@ -52,6 +55,7 @@ type Load struct {
 	opts  Options
 	pool  pool
 	lanes []*lane
+	gate  *gate // of the running phase
 }
 
 // lane is one connection with its own goroutine.
@@ -99,6 +103,12 @@ func (l *Load) Run(ctx context.Context, run uint32, d time.Duration) (*Report, e
 	errs := make([]error, len(l.lanes))
 	late := make([]time.Duration, len(l.lanes))
 	bytes := make([]uint64, len(l.lanes))
+	watching, done := context.WithCancel(ctx)
+	defer done()
+	l.gate = &gate{limit: int64(l.opts.Window), url: l.opts.Control}
+	if l.gate.limit > 0 {
+		go l.gate.watch(watching, run)
+	}
 	cpu := cpuTime()
 	began := time.Now()
 	var wg sync.WaitGroup
@@ -126,6 +136,7 @@ func (l *lane) run(ctx context.Context, run uint32, began time.Time, d time.Dura
 	}
 	due := began.Add(interval * time.Duration(l.number) / time.Duration(o.Streams)) // the streams take turns
 	for ; ; due = due.Add(interval) {
+		l.load.gate.pass(o.Entries, began.Add(d))
 		now := time.Now()
 		if interval == 0 {
 			due = now

@@ -43,7 +43,7 @@ func resourceOf(i *als.StreamAccessLogsMessage_Identifier) *resource.Resource {
 
 // Span makes a SERVER span of a finished request, with about the attributes that alspan writes.
 func Span(e *alsdata.HTTPAccessLogEntry, logName string, events bool) (*tracepb.Span, error) {
-	trace, parent, err := context(e.GetRequest().GetRequestHeaders()["traceparent"])
+	trace, parent, err := callerOf(e.GetRequest().GetRequestHeaders()["traceparent"])
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +113,8 @@ func timings(c *alsdata.AccessLogCommon, start time.Time) (events []*tracepb.Spa
 	return events
 }
 
-// context reads a traceparent of version 00.
-func context(header string) (trace, parent []byte, err error) {
+// callerOf reads a traceparent of version 00.
+func callerOf(header string) (trace, parent []byte, err error) {
 	if len(header) != 55 || !strings.HasPrefix(header, "00-") {
 		return nil, nil, errNoContext
 	}

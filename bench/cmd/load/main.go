@@ -34,6 +34,8 @@ func run(ctx context.Context) error {
 	flag.Float64Var(&o.Rate, "rate", 0, "entries a second in all; 0: as fast as they are taken")
 	flag.IntVar(&o.Entries, "entries", 14, "entries a message; 14 make 16 KiB, as Envoy sends them under load")
 	flag.StringVar((*string)(&o.Headers), "headers", string(load.W3C), "logged trace context: w3c, b3 or none")
+	flag.IntVar(&o.Window, "window", 0, "entries on their way at most; 0: no limit")
+	flag.StringVar(&o.Control, "control", "", "the sink's control address, for -window")
 	warm := flag.Duration("warm", time.Second, "warm-up")
 	duration := flag.Duration("duration", 5*time.Second, "measured time")
 	number := flag.Uint("run", 1, "number of the warm-up's run; the measured one has the next")
