@@ -19,6 +19,7 @@ check: ## formatting, vet
 unit:
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	cd bench && $(GO) vet ./... && $(GO) test ./...
+	cd bench/collector/alsreceiver && $(GO) vet ./... && $(GO) test ./...
 
 race:
 	$(GO) test -race ./accesslog ./agent ./export ./internal/ring ./internal/fake ./spanbuilder
