@@ -96,12 +96,12 @@ func (d *Document) Text() string {
 
 func (t *Table) text(s *strings.Builder) {
 	fmt.Fprintf(s, "\n## %s\n\n%s\n\n", t.Name, t.Note)
-	s.WriteString("| system | CPU us/entry | min..max | x alspan | x collector | entries/s | peak MiB | lost | doubled | latency ms p50 / p99 / p99.9 / max |\n")
-	s.WriteString("|---|---|---|---|---|---|---|---|---|---|\n")
+	s.WriteString("| system | CPU us/entry | min..max | x alspan | x collector | entries/s | peak MiB | lost | doubled | latency ms p50 / p99 / p99.9 / max | load, sink us |\n")
+	s.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		if r.Missing != "" {
-			fmt.Fprintf(s, "| %s | %s | | | | | | | | |\n", r.System, r.Missing)
+			fmt.Fprintf(s, "| %s | %s | | | | | | | | | |\n", r.System, r.Missing)
 			continue
 		}
 		v := r.values(cpu)
@@ -112,10 +112,11 @@ func (t *Table) text(s *strings.Builder) {
 		for _, x := range r.Results {
 			lost, doubled, sent = lost+x.Lost, doubled+x.Doubled, sent+x.Sent
 		}
-		fmt.Fprintf(s, "| %s | %s | %s..%s | %s | %s | %.0f | %.0f | %s | %d | %s |\n", r.System, number(median(v)), number(slices.Min(v)),
+		fmt.Fprintf(s, "| %s | %s | %s..%s | %s | %s | %.0f | %.0f | %s | %d | %s | %s, %s |\n", r.System, number(median(v)), number(slices.Min(v)),
 			number(slices.Max(v)), number(ratio(r, t.row(systems.AlspanName))), number(ratio(r, t.row(systems.CollectorName))),
 			median(r.values(func(x *trial.Result) float64 { return x.Rate })),
-			median(r.values(func(x *trial.Result) float64 { return x.Peak })), share(lost, sent), doubled, r.latency())
+			median(r.values(func(x *trial.Result) float64 { return x.Peak })), share(lost, sent), doubled, r.latency(),
+			number(median(r.values(func(x *trial.Result) float64 { return x.LoadCPU }))), number(median(r.values(func(x *trial.Result) float64 { return x.SinkCPU }))))
 	}
 }
 
