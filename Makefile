@@ -2,7 +2,7 @@
 GO ?= go
 FUZZTIME ?= 50000x
 
-.PHONY: build test unit race fuzz e2e tools check lint generate clean
+.PHONY: build test unit race fuzz e2e tools check lint generate bench bench-quick clean
 
 build: ## the binary, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/alspan .
@@ -18,6 +18,8 @@ check: ## formatting, vet
 
 unit:
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
+	cd bench && $(GO) vet ./... && $(GO) test ./...
+	cd bench/collector/alsreceiver && $(GO) vet ./... && $(GO) test ./...
 
 race:
 	$(GO) test -race ./accesslog ./agent ./export ./internal/ring ./internal/fake ./spanbuilder
@@ -37,9 +39,19 @@ e2e: ## real Envoys and a real Jaeger
 
 lint: ## the linters of .golangci.yml
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+	cd bench && $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
 generate: ## docs/config.md and docs/config.schema.json
 	$(GO) test ./internal/config -update
+
+bench: ## everything that bench/RESULTS.md and bench/scaling.svg say, measured anew: about half an hour
+	$(GO) run ./internal/tools install otelcol 0.155.0
+	mkdir -p bin
+	cd bench && $(GO) test -run '^$$' -bench . -benchmem -count 10 -benchtime 200ms . > ../bin/stages.txt
+	cd bench && $(GO) run ./cmd/bench -stages ../bin/stages.txt
+
+bench-quick: ## the main tables, in two minutes; writes nothing
+	cd bench && $(GO) run ./cmd/bench -quick
 
 clean:
 	rm -rf bin

@@ -4,6 +4,8 @@
 //	go run ./internal/tools                       install everything that is missing
 //	go run ./internal/tools install envoy 1.39.3  install one
 //	go run ./internal/tools path envoy 1.39.3     print where it is
+//
+// The OpenTelemetry Collector of the benchmarks (otelcol 0.155.0) is only installed by name.
 package main
 
 import (

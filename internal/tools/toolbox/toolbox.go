@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,7 +18,7 @@ import (
 
 // Tool names one binary.
 type Tool struct {
-	Name    string // "envoy" or "jaeger"
+	Name    string // "envoy", "jaeger" or "otelcol"
 	Version string // as its package calls it: "1.39.3", "v1.76.0"
 }
 
@@ -33,6 +34,9 @@ func OtherEnvoys() []Tool {
 
 // Jaeger is the trace backend of the end-to-end tests.
 func Jaeger() Tool { return Tool{"jaeger", "v1.76.0"} }
+
+// Collector is the OpenTelemetry Collector that the benchmarks compare with: bench/collector/manifest.yaml.
+func Collector() Tool { return Tool{"otelcol", "0.155.0"} }
 
 // All is what `make tools` installs, the quick ones first.
 func All() []Tool { return append(append([]Tool{Envoy()}, OtherEnvoys()...), Jaeger()) }
@@ -58,9 +62,17 @@ func Path(t Tool) (string, error) {
 	path := filepath.Join(dir, t.Name+"-"+t.Version, t.Name)
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
-		return "", fmt.Errorf("cannot find %s at %s: run make tools", t, path)
+		return "", fmt.Errorf("cannot find %s at %s: run %s", t, path, howTo(t))
 	}
 	return path, nil
+}
+
+// howTo is the command that installs a tool; not all of them are in All.
+func howTo(t Tool) string {
+	if slices.Contains(All(), t) {
+		return "make tools"
+	}
+	return "go run ./internal/tools install " + t.String()
 }
 
 // Install gives the binary of a tool and installs it first if it is missing; progress goes to log. Parallel calls,
@@ -116,8 +128,10 @@ func fetch(ctx context.Context, t Tool, work, target string) error {
 		return fetchEnvoy(ctx, t.Version, work, target)
 	case "jaeger":
 		return buildJaeger(ctx, t.Version, work, target)
+	case "otelcol":
+		return buildCollector(ctx, t.Version, work, target)
 	}
-	return fmt.Errorf("cannot install a tool of that name: only envoy and jaeger are known")
+	return fmt.Errorf("cannot install a tool of that name: only envoy, jaeger and otelcol are known")
 }
 
 // lock holds an advisory lock on a file beside the tools; the kernel drops it when the process dies.

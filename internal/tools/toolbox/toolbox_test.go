@@ -18,6 +18,9 @@ func TestPathSaysHowToInstall(t *testing.T) {
 	if _, err := Path(Envoy()); err == nil || !strings.Contains(err.Error(), "run make tools") {
 		t.Errorf("missing tool: got error %v, want one that says how to install it", err)
 	}
+	if _, err := Path(Collector()); err == nil || !strings.Contains(err.Error(), "go run ./internal/tools install otelcol 0.155.0") {
+		t.Errorf("missing tool that make tools does not install: got error %v", err)
+	}
 	want := filepath.Join(dir, "envoy-1.39.3", "envoy")
 	if err := os.MkdirAll(filepath.Dir(want), 0o755); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,133 @@
+package systems
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+
+	"github.com/alspan/alspan/bench/load"
+	"github.com/alspan/alspan/internal/rawgrpc"
+)
+
+// Names of systems to which others are compared.
+const (
+	AlspanName    = "alspan"
+	CollectorName = "collector"
+)
+
+// alspanWindow is about half of what alspan holds by default (export.memory), in spans.
+const alspanWindow = 8000
+
+// Alspan is the agent as it ships, with or without timings as span events.
+func Alspan(takes load.Protocol, events bool) *System {
+	name := AlspanName
+	if takes == load.ALS && !events {
+		name += ", no events"
+	}
+	return &System{Name: name, Takes: takes, Gives: Spans, Window: alspanWindow, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
+		config := fmt.Sprintf(`receive: {grpc: {address: "%%[1]s"}}
+spans: {events: %t}
+export: {endpoint: "http://%s", compression: none}
+admin: {address: ""}
+log: {level: warn}
+`, events, to.OTLP)
+		return configured(dir, config, func(file string) []string { return []string{b.Alspan, "run", "--config", file} })
+	}}
+}
+
+// The collector's batches are as large as alspan's.
+const collectorConfig = `receivers: {%s}
+processors:
+  batch: {send_batch_size: 750, send_batch_max_size: 750, timeout: 200ms}
+%s
+exporters:
+  otlp: {endpoint: "%s", compression: none, tls: {insecure: true}}
+service:
+  telemetry: {metrics: {level: none}, logs: {level: warn}}
+  pipelines:
+    %s: {receivers: [%s], processors: [%s], exporters: [otlp]}
+`
+
+func collector(name string, takes load.Protocol, gives Output, receivers, more, signal, receiver, processors string) *System {
+	return &System{Name: name, Takes: takes, Gives: gives, Needs: (*Binaries).needsCollector, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
+		config := fmt.Sprintf(collectorConfig, receivers, more, to.OTLP, signal, receiver, processors)
+		return configured(dir, config, func(file string) []string { return []string{b.Collector, "--config", file} })
+	}}
+}
+
+const otlpIn = `otlp: {protocols: {grpc: {endpoint: "%[1]s"}}}`
+
+// CollectorLogs is the collector with the stand-in for contrib's envoyalsreceiver: it makes text logs of the entries.
+func CollectorLogs() *System {
+	return collector(CollectorName+" (stand-in receiver, text logs)", load.ALS, Records, `als: {endpoint: "%[1]s"}`, "", "logs", "als", "batch")
+}
+
+// CollectorTraces is the collector between OTLP and OTLP.
+func CollectorTraces() *System {
+	return collector(CollectorName, load.OTLP, Spans, otlpIn, "", "traces", "otlp", "batch")
+}
+
+// CollectorFilters is the same with filters that match nothing of the load, as one writes them against probes and
+// tools, and with one attribute that is set on every span.
+func CollectorFilters() *System {
+	const more = `  filter:
+    error_mode: ignore
+    trace_conditions:
+    - IsMatch(span.attributes["upstream_cluster"], "grafana/.*")
+    - IsMatch(span.attributes["upstream_cluster"], "appsso/.*")
+    - IsMatch(span.attributes["http.url"], "https://grafana.*")
+    - span.attributes["http.route"] == "/livez"
+    - span.attributes["http.route"] == "/readyz"
+    - span.attributes["user_agent.original"] == "kube-probe//"
+    - span.name == "OperationHandler.handle"
+  attributes:
+    actions: [{key: cluster, value: sandbox, action: upsert}]
+`
+	return collector(CollectorName+", filters and an attribute", load.OTLP, Spans, otlpIn, more, "traces", "otlp", "filter, attributes, batch")
+}
+
+// Official is the official path: generated structs both ways.
+func Official(events bool) *System {
+	return &System{Name: "official runtime", Takes: load.ALS, Gives: Spans, start: func(b *Binaries, _ string, to Sink) (*Running, error) {
+		return announced(b.Official, "-to", to.OTLP, fmt.Sprintf("-events=%t", events))
+	}}
+}
+
+// Floor reads, copies and writes the same bytes over plain TCP.
+func Floor() *System {
+	return &System{Name: "floor: read, copy, write", Takes: load.Raw, Gives: Bytes, start: func(b *Binaries, _ string, to Sink) (*Running, error) {
+		return announced(b.Floor, "-to", to.Raw)
+	}}
+}
+
+// ReadFloor only reads them.
+func ReadFloor() *System {
+	return &System{Name: "floor: read", Takes: load.Raw, Gives: Nothing, start: func(b *Binaries, _ string, _ Sink) (*Running, error) {
+		return announced(b.Floor, "-discard")
+	}}
+}
+
+// takesTraces asks with an empty request.
+func takesTraces(ctx context.Context, address string) error {
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawgrpc.Codec{Pool: mem.DefaultBufferPool()})))
+	if err != nil {
+		return fmt.Errorf("cannot make a client: %w", err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var answer rawgrpc.Message
+	defer answer.Free()
+	err = conn.Invoke(ctx, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", rawgrpc.Empty{}, &answer)
+	if status.Code(err) == codes.Unimplemented {
+		return ErrNotYet
+	}
+	return err
+}

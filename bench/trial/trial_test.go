@@ -1,0 +1,69 @@
+package trial
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/alspan/alspan/bench/load"
+	"github.com/alspan/alspan/bench/systems"
+)
+
+// What comes out is what went in: nothing is lost, nothing comes twice. Nothing here depends on how fast the machine is.
+func TestNothingIsLostOrDoubled(t *testing.T) {
+	bin, err := systems.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		system  *systems.System
+		headers load.Headers
+		rate    float64
+	}{
+		{systems.Alspan(load.ALS, true), load.W3C, 2000},
+		{systems.Alspan(load.ALS, false), load.B3, 2000},
+		{systems.Alspan(load.ALS, true), load.None, 2000},
+		{systems.Alspan(load.ALS, true), load.W3C, 0},
+		{systems.Official(true), load.W3C, 2000},
+		{systems.Floor(), load.W3C, 2000},
+		{systems.ReadFloor(), load.W3C, 2000},
+	} {
+		t.Run(c.system.Name+" "+string(c.headers), func(t *testing.T) {
+			t.Parallel()
+			r, err := Run(t.Context(), bin, c.system, Traffic{Protocol: c.system.Takes, Streams: 3, Rate: c.rate, Entries: 14, Headers: c.headers,
+				Warm: 200 * time.Millisecond, Duration: 500 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Sent == 0 || r.Delivered != r.Sent || r.Lost != 0 || r.Doubled != 0 {
+				t.Errorf("sent %d, delivered %d, lost %d, doubled %d: %q", r.Sent, r.Delivered, r.Lost, r.Doubled, r.Named)
+			}
+			if r.CPU <= 0 || r.Peak <= 0 {
+				t.Errorf("cost nothing: %+v", r)
+			}
+		})
+	}
+}
+
+func TestOnlyOTLPReceiversGetSpans(t *testing.T) {
+	bin, err := systems.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := systems.Official(true) // receives access logs only
+	s.Takes = load.OTLP
+	if _, err := Run(t.Context(), bin, s, Traffic{Protocol: load.OTLP, Streams: 1, Entries: 1}); !errors.Is(err, systems.ErrNotYet) {
+		t.Errorf("got error %v, want %v", err, systems.ErrNotYet)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	bin, err := systems.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Idle(t.Context(), bin, systems.Alspan(load.ALS, true), 100*time.Millisecond)
+	if err != nil || r.Resident <= 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
