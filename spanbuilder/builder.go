@@ -34,9 +34,11 @@ type Options struct {
 
 // Builder makes spans from entries. It is shared by all streams.
 type Builder struct {
-	opts    Options
-	redact  map[string]bool
-	methods methodSet
+	opts   Options
+	redact map[string]bool
+	// redactLengths has bit n set where a parameter to redact has n bytes, 63 or more: most names end there.
+	redactLengths uint64
+	methods       methodSet
 	// listBound is the room for the keys of all headers that may become attributes.
 	listBound int
 	// Starts are the start entries whose end has not come.
@@ -51,7 +53,9 @@ func New(o Options) *Builder {
 		b.listBound += fieldBound + len(name)
 	}
 	for _, name := range o.RedactQuery {
-		b.redact[strings.ToLower(name)] = true
+		lower := strings.ToLower(name)
+		b.redact[lower] = true
+		b.redactLengths |= 1 << min(len(lower), 63)
 	}
 	return b
 }
@@ -141,7 +145,8 @@ func (b *Builder) Bound(e *wire.Entry) int {
 // Server appends the span of the request that e tells of, as a field of ScopeSpans: SERVER, or CLIENT where e is the
 // sending half of a mesh hop. dst needs room for Bound(e) bytes.
 func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte, Repairs) {
-	r := b.request(dst, e, l, c, sentPath(e))
+	var r request
+	r.init(b, dst, e, l, c, sentPath(e))
 	r.kind = kindServer
 	if l.outbound(e) {
 		r.kind = kindClient
@@ -167,7 +172,8 @@ func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte
 // Client appends the span of the request's way from Envoy to the upstream host, with the given id below the span that
 // Server makes. dst needs room for Bound(e) bytes.
 func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID) ([]byte, Repairs) {
-	r := b.request(dst, e, l, c, e.Path) // as it was rewritten
+	var r request
+	r.init(b, dst, e, l, c, e.Path) // as it was rewritten
 	r.kind = kindClient
 	// A code without a byte from the host is Envoy's own.
 	if !e.Timings[wire.FirstUpstreamRx].Set && string(e.CodeDetails) != "via_upstream" {
@@ -200,14 +206,14 @@ func (b *Builder) ClientSpan(i *Identity, e *wire.Entry, l *Logger, c *Claim) (p
 	return propagation.SpanID{}, false
 }
 
-func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim, path []byte) request {
-	r := request{encoder: encoder{dst: dst, field: spanAttributes, limit: b.opts.MaxValue}, b: b, e: e, l: l, c: c}
+func (r *request) init(b *Builder, dst []byte, e *wire.Entry, l *Logger, c *Claim, path []byte) {
+	r.dst, r.field, r.limit = dst, spanAttributes, b.opts.MaxValue
+	r.b, r.e, r.l, r.c = b, e, l, c
 	r.start, _ = e.Start.Unix()
 	r.end = r.start + length(e)
 	r.target = splitTarget(path)
 	r.rpc = r.findRPC()
 	r.answered = e.HasCode && e.Code != 0
-	return r
 }
 
 // length gives how long the request took: its duration, else up to its last known byte.

@@ -3,6 +3,7 @@ package spanbuilder
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -62,6 +63,13 @@ func (k *key) begin(d []byte, n int) []byte {
 // textOf is text for any key and any value.
 func (s *encoder) textOf(name string, v []byte) {
 	if len(v) == 0 {
+		return
+	}
+	if len(v) <= s.limit && wire.ASCII(v) {
+		if size := stringSize(len(v)); s.begin(len(name), size) {
+			s.key(name, size)
+			s.dst = wire.AppendBytes(s.dst, valueString, v)
+		}
 		return
 	}
 	t := s.look(v)
@@ -131,16 +139,27 @@ func (s *encoder) texts(prefix, name string, v []byte) {
 	}
 }
 
+const tagPrefix = "envoy.tag."
+
 // tag appends a string whose key comes from outside, too.
-func (s *encoder) tag(prefix string, key, v []byte) {
+func (s *encoder) tag(key, v []byte) {
 	if len(v) == 0 {
 		return
 	}
-	k, t := s.look(key), s.look(v)
-	if size := stringSize(t.Len()); s.begin(len(prefix)+k.Len(), size) {
+	k, n := len(tagPrefix)+len(key), len(v)
+	if k+n < 128-6 && max(k, n) <= s.limit && s.count < maxAttributes && wire.ASCII(key) && wire.ASCII(v) {
+		s.count++
+		s.dst = append(s.dst, byte(s.field)<<3|wire.Bytes, byte(k+n+6), 1<<3|wire.Bytes, byte(k))
+		s.dst = append(append(s.dst, tagPrefix...), key...)
+		s.dst = append(s.dst, 2<<3|wire.Bytes, byte(n+2), valueString<<3|wire.Bytes, byte(n))
+		s.dst = append(s.dst, v...)
+		return
+	}
+	name, t := s.look(key), s.look(v)
+	if size := stringSize(t.Len()); s.begin(len(tagPrefix)+name.Len(), size) {
 		s.dst = append(s.dst, 1<<3|wire.Bytes)
-		s.dst = wire.AppendVarint(s.dst, uint64(len(prefix)+k.Len()))
-		s.dst = k.Append(append(s.dst, prefix...))
+		s.dst = wire.AppendVarint(s.dst, uint64(len(tagPrefix)+name.Len()))
+		s.dst = name.Append(append(s.dst, tagPrefix...))
 		s.valueOf(size)
 		s.value(t)
 	}
@@ -173,27 +192,47 @@ func (s *encoder) strOf(name, v string) {
 }
 
 func (s *encoder) int(k *key, v int64) {
-	if s.count >= maxAttributes {
-		s.dropped++
+	d := s.head(k)
+	if d == nil {
 		return
 	}
-	s.count++
-	at := len(s.dst)
-	s.dst = append(s.dst, k.head[:k.size]...)
-	s.dst = wire.AppendVarint(s.dst, uint64(v))
-	s.dst[at+1], s.dst[at+k.size-2] = byte(len(s.dst)-at-2), byte(len(s.dst)-at-k.size+1)
+	n := k.size
+	for u := uint64(v); ; n++ {
+		if d[n] = byte(u); u < 0x80 {
+			break
+		}
+		d[n] |= 0x80
+		u >>= 7
+	}
+	n++
+	d[1], d[k.size-2] = byte(n-2), byte(n-k.size+1)
+	s.dst = s.dst[:len(s.dst)+n]
 }
 
 func (s *encoder) double(k *key, v float64) {
+	d := s.head(k)
+	if d == nil {
+		return
+	}
+	binary.LittleEndian.PutUint64(d[k.size:], math.Float64bits(v))
+	d[1], d[k.size-2] = byte(k.size+8-2), 1+8
+	s.dst = s.dst[:len(s.dst)+k.size+8]
+}
+
+// head gives room behind dst that begins with what stands before a number, nil when the attribute is one too many.
+func (s *encoder) head(k *key) []byte {
 	if s.count >= maxAttributes {
 		s.dropped++
-		return
+		return nil
 	}
 	s.count++
 	at := len(s.dst)
-	s.dst = append(s.dst, k.head[:k.size]...)
-	s.dst = binary.LittleEndian.AppendUint64(s.dst, math.Float64bits(v))
-	s.dst[at+1], s.dst[at+k.size-2] = byte(len(s.dst)-at-2), 1+8
+	if cap(s.dst)-at < quickRoom {
+		s.dst = slices.Grow(s.dst, quickRoom)
+	}
+	d := s.dst[at : at+quickRoom]
+	*(*[headRoom]byte)(d) = k.head
+	return d
 }
 
 // The length of a span is known when it is written. Nearly all are between 128 and 16383 bytes, so two bytes are kept

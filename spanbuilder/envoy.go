@@ -2,9 +2,7 @@ package spanbuilder
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -67,21 +65,35 @@ func (r *request) customTags() {
 	tags := r.e.CustomTags[:min(len(r.e.CustomTags), maxAttributes)]
 	r.dropped += len(r.e.CustomTags) - len(tags)
 	keys := tags
-	if slices.ContainsFunc(tags, func(f wire.Field) bool { return !utf8.Valid(f.Key) || len(f.Key) > r.limit }) {
-		// Keys that differ may be the same once they are repaired and cut.
-		keys = make(wire.Fields, len(tags))
-		for i := range tags {
-			keys[i].Key = wire.NewText(tags[i].Key, r.limit).Append(nil)
+	for i := range tags {
+		if len(tags[i].Key) > r.limit || !wire.ASCII(tags[i].Key) {
+			keys = r.finalKeys(tags)
+			break
 		}
 	}
-	for i, tag := range tags {
-		if len(tag.Key) == 0 || r.b.isIDTag(tag.Key) {
-			continue
-		}
-		if !slices.ContainsFunc(keys[i+1:], func(later wire.Field) bool { return bytes.Equal(later.Key, keys[i].Key) }) {
-			r.tag("envoy.tag.", tag.Key, tag.Value)
+	for i := range tags {
+		if len(tags[i].Key) > 0 && !r.b.isIDTag(tags[i].Key) && !isRepeated(keys[i].Key, keys[i+1:]) {
+			r.tag(tags[i].Key, tags[i].Value)
 		}
 	}
+}
+
+// finalKeys gives the keys of tags as they will be written: keys that differ may be the same once they are repaired and cut.
+func (r *request) finalKeys(tags wire.Fields) wire.Fields {
+	keys := make(wire.Fields, len(tags))
+	for i := range tags {
+		keys[i].Key = wire.NewText(tags[i].Key, r.limit).Append(nil)
+	}
+	return keys
+}
+
+func isRepeated(key []byte, later wire.Fields) bool {
+	for i := range later {
+		if bytes.Equal(key, later[i].Key) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *Builder) isIDTag(key []byte) bool {

@@ -44,13 +44,18 @@ func (b *Builder) secret(name []byte) bool {
 	if len(name) > 256 {
 		return false
 	}
-	var room [256]byte
-	lower := room[:0]
 	for _, c := range name {
 		if c == '%' || c == '+' {
 			plain, err := url.QueryUnescape(string(name))
 			return err == nil && b.redact[strings.ToLower(plain)]
 		}
+	}
+	if b.redactLengths>>min(len(name), 63)&1 == 0 {
+		return false
+	}
+	var room [256]byte
+	lower := room[:0]
+	for _, c := range name {
 		if c >= 'A' && c <= 'Z' {
 			c += 'a' - 'A'
 		}

@@ -22,9 +22,12 @@ func (s *Set) Reset() { *s = Set{} }
 // Header takes one logged header: key in lower case; value as Envoy logs it, with repeated headers joined by commas.
 // Keys that belong to no format are ignored. The value of tracestate is borrowed until Reset, everything else is copied.
 func (s *Set) Header(key, value []byte) {
-	if keyLengths>>len(key)&1 == 0 {
-		return
+	if keyLengths>>len(key)&1 != 0 {
+		s.header(key, value)
 	}
+}
+
+func (s *Set) header(key, value []byte) {
 	if string(key) == traceStateKey {
 		if !s.hasState { // a second header cannot be joined here; the left-most members are the newest
 			s.state, s.hasState = value, true

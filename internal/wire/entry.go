@@ -172,45 +172,68 @@ func (e *Entry) walkCommon(b []byte, i, end int) bool {
 			return false
 		}
 		ok := true
-		switch key {
-		case 2<<3 | Bytes:
-			ok = e.DownstreamRemote.walk(b, int(v), next)
-		case 3<<3 | Bytes:
-			ok = e.DownstreamLocal.walk(b, int(v), next)
-		case 4<<3 | Bytes:
-			ok = e.walkTLS(b[v:next:next])
-		case 5<<3 | Bytes:
-			ok = e.Start.walk(b, int(v), next)
-		case 6<<3 | Bytes, 7<<3 | Bytes, 8<<3 | Bytes, 9<<3 | Bytes, 10<<3 | Bytes, 11<<3 | Bytes, 12<<3 | Bytes:
-			ok = e.Timings[key>>3-6].walk(b, int(v), next)
-		case 13<<3 | Bytes:
-			ok = e.UpstreamRemote.walk(b, int(v), next)
-		case 15<<3 | Bytes:
-			e.UpstreamCluster = b[v:next:next]
-		case 16<<3 | Bytes:
-			ok = e.Flags.walk(b[v:next:next])
-		case 18<<3 | Bytes:
-			e.UpstreamFailure = b[v:next:next]
-		case 19<<3 | Bytes:
-			e.RouteName = b[v:next:next]
-		case 20<<3 | Bytes:
-			ok = e.DownstreamDirect.walk(b, int(v), next)
-		case 22<<3 | Bytes:
-			ok = e.CustomTags.walk(b, int(v), next)
-		case 23<<3 | Bytes:
-			ok = e.Duration.walk(b, int(v), next)
-		case 24<<3 | Varint:
-			e.Attempts = uint32(v)
-		case 25<<3 | Bytes:
-			e.TerminationDetails = b[v:next:next]
-		case 26<<3 | Bytes:
-			e.StreamID = b[v:next:next]
-		case 27<<3 | Varint:
-			e.Intermediate = v != 0
-		case 28<<3 | Bytes:
-			e.DownstreamFailure = b[v:next:next]
-		case 33<<3 | Varint:
-			e.Type = AccessLogType(v)
+		switch key & 7 {
+		case Bytes:
+			switch key >> 3 {
+			case 2:
+				ok = e.DownstreamRemote.walk(b, int(v), next)
+
+			case 3:
+				ok = e.DownstreamLocal.walk(b, int(v), next)
+
+			case 4:
+				ok = e.walkTLS(b[v:next:next])
+
+			case 5:
+				ok = e.Start.walk(b, int(v), next)
+
+			case 6, 7, 8, 9, 10, 11, 12:
+				ok = e.Timings[key>>3-6].walk(b, int(v), next)
+
+			case 13:
+				ok = e.UpstreamRemote.walk(b, int(v), next)
+
+			case 15:
+				e.UpstreamCluster = b[v:next:next]
+
+			case 16:
+				ok = e.Flags.walk(b[v:next:next])
+
+			case 18:
+				e.UpstreamFailure = b[v:next:next]
+
+			case 19:
+				e.RouteName = b[v:next:next]
+
+			case 20:
+				ok = e.DownstreamDirect.walk(b, int(v), next)
+
+			case 22:
+				ok = e.CustomTags.walk(b, int(v), next)
+
+			case 23:
+				ok = e.Duration.walk(b, int(v), next)
+
+			case 25:
+				e.TerminationDetails = b[v:next:next]
+
+			case 26:
+				e.StreamID = b[v:next:next]
+
+			case 28:
+				e.DownstreamFailure = b[v:next:next]
+			}
+		case Varint:
+			switch key >> 3 {
+			case 24:
+				e.Attempts = uint32(v)
+
+			case 27:
+				e.Intermediate = v != 0
+
+			case 33:
+				e.Type = AccessLogType(v)
+			}
 		}
 		if !ok {
 			return false
@@ -237,28 +260,42 @@ func (e *Entry) walkRequest(b []byte, i, end int) bool {
 		if i = next; next < 0 {
 			return false
 		}
-		switch key {
-		case 1<<3 | Varint:
-			e.Method = int32(v)
-		case 2<<3 | Bytes:
-			e.Scheme = b[v:next:next]
-		case 3<<3 | Bytes:
-			e.Authority = b[v:next:next]
-		case 5<<3 | Bytes:
-			e.Path = b[v:next:next]
-		case 6<<3 | Bytes:
-			e.UserAgent = b[v:next:next]
-		case 8<<3 | Bytes:
-			e.ForwardedFor = b[v:next:next]
-		case 9<<3 | Bytes:
-			e.RequestID = b[v:next:next]
-		case 10<<3 | Bytes:
-			e.OriginalPath = b[v:next:next]
-		case 12<<3 | Varint:
-			e.RequestBody = v
-		case 13<<3 | Bytes:
-			if !e.RequestHeaders.walk(b, int(v), next) {
-				return false
+		switch key & 7 {
+		case Bytes:
+			switch key >> 3 {
+			case 2:
+				e.Scheme = b[v:next:next]
+
+			case 3:
+				e.Authority = b[v:next:next]
+
+			case 5:
+				e.Path = b[v:next:next]
+
+			case 6:
+				e.UserAgent = b[v:next:next]
+
+			case 8:
+				e.ForwardedFor = b[v:next:next]
+
+			case 9:
+				e.RequestID = b[v:next:next]
+
+			case 10:
+				e.OriginalPath = b[v:next:next]
+
+			case 13:
+				if !e.RequestHeaders.walk(b, int(v), next) {
+					return false
+				}
+			}
+		case Varint:
+			switch key >> 3 {
+			case 1:
+				e.Method = int32(v)
+
+			case 12:
+				e.RequestBody = v
 			}
 		}
 	}
@@ -272,24 +309,33 @@ func (e *Entry) walkResponse(b []byte, i, end int) bool {
 			return false
 		}
 		ok := true
-		switch key {
-		case 1<<3 | Bytes: // google.protobuf.UInt32Value { uint32 value = 1; }
-			e.HasCode = true
-			for i := int(v); i < next && ok; {
-				key, v, after := field(b, i, next)
-				if key == 1<<3|Varint {
-					e.Code = uint32(v)
+		switch key & 7 {
+		case Bytes:
+			switch key >> 3 {
+			case 1: // google.protobuf.UInt32Value { uint32 value = 1; }
+				e.HasCode = true
+				for i := int(v); i < next && ok; {
+					key, v, after := field(b, i, next)
+					if key == 1<<3|Varint {
+						e.Code = uint32(v)
+					}
+					i, ok = after, after >= 0
 				}
-				i, ok = after, after >= 0
+
+			case 4:
+				ok = e.ResponseHeaders.walk(b, int(v), next)
+
+			case 5:
+				ok = e.ResponseTrailers.walk(b, int(v), next)
+
+			case 6:
+				e.CodeDetails = b[v:next:next]
 			}
-		case 3<<3 | Varint:
-			e.ResponseBody = v
-		case 4<<3 | Bytes:
-			ok = e.ResponseHeaders.walk(b, int(v), next)
-		case 5<<3 | Bytes:
-			ok = e.ResponseTrailers.walk(b, int(v), next)
-		case 6<<3 | Bytes:
-			e.CodeDetails = b[v:next:next]
+		case Varint:
+			switch key >> 3 {
+			case 3:
+				e.ResponseBody = v
+			}
 		}
 		if !ok {
 			return false

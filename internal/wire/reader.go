@@ -102,6 +102,11 @@ func (r *Reader) varint() (uint64, bool) {
 		r.rest = r.rest[1:]
 		return uint64(v), true
 	}
+	if len(r.rest) > 1 && r.rest[1] < 0x80 {
+		v := uint64(r.rest[0]&0x7f) | uint64(r.rest[1])<<7
+		r.rest = r.rest[2:]
+		return v, true
+	}
 	v, n := protowire.ConsumeVarint(r.rest)
 	if n < 0 {
 		return 0, false
