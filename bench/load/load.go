@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/alspan/alspan/bench/buffers"
 	"github.com/alspan/alspan/bench/mark"
 )
 
@@ -53,7 +54,7 @@ type Report struct {
 // Load is a set of open connections. Not for several goroutines at once.
 type Load struct {
 	opts  Options
-	pool  pool
+	pool  buffers.Pool
 	lanes []*lane
 	gate  *gate // of the running phase
 }

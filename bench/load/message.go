@@ -1,12 +1,10 @@
 package load
 
 import (
-	"sync"
-
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/alspan/alspan/bench/buffers"
 	"github.com/alspan/alspan/bench/mark"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -73,7 +71,7 @@ func (c *composer) put(dst []byte, id mark.ID, end int64) []byte {
 }
 
 // als appends a StreamAccessLogsMessage with n entries, numbered from id, behind a prefix.
-func (c *composer) als(pool *pool, prefix []byte, n int, id mark.ID, end int64) *[]byte {
+func (c *composer) als(pool *buffers.Pool, prefix []byte, n int, id mark.ID, end int64) *[]byte {
 	size := c.items(n, end)
 	buf := pool.Get(len(prefix) + size + 8)
 	dst := append((*buf)[:0], prefix...)
@@ -83,7 +81,7 @@ func (c *composer) als(pool *pool, prefix []byte, n int, id mark.ID, end int64) 
 }
 
 // otlp appends an ExportTraceServiceRequest with n spans.
-func (c *composer) otlp(pool *pool, n int, id mark.ID, end int64) *[]byte {
+func (c *composer) otlp(pool *buffers.Pool, n int, id mark.ID, end int64) *[]byte {
 	size := c.items(n, end)
 	inner := len(c.resource) + 1 + wire.SizeVarint(uint64(size)) + size
 	buf := pool.Get(inner + 8)
@@ -93,20 +91,3 @@ func (c *composer) otlp(pool *pool, n int, id mark.ID, end int64) *[]byte {
 	*buf = c.put(dst, id, end)
 	return buf
 }
-
-// pool gives buffers that are as they were left: the transport's own pool clears them first.
-type pool struct{ p sync.Pool }
-
-var _ mem.BufferPool = (*pool)(nil)
-
-// Get gives a buffer of some length with room for n bytes.
-func (p *pool) Get(n int) *[]byte {
-	if b, ok := p.p.Get().(*[]byte); ok && cap(*b) >= n {
-		*b = (*b)[:n]
-		return b
-	}
-	return new(make([]byte, n, n+n/4))
-}
-
-// Put takes a buffer back.
-func (p *pool) Put(b *[]byte) { p.p.Put(b) }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
 
+	"github.com/alspan/alspan/bench/buffers"
 	"github.com/alspan/alspan/internal/rawgrpc"
 )
 
@@ -28,13 +29,13 @@ const (
 // encoded is a message that is already bytes.
 type encoded struct {
 	bytes *[]byte
-	pool  *pool
+	pool  *buffers.Pool
 }
 
 // Buffers gives the bytes to the transport, which puts them back into the pool.
 func (e encoded) Buffers() mem.BufferSlice { return mem.BufferSlice{mem.NewBuffer(e.bytes, e.pool)} }
 
-func dial(ctx context.Context, o *Options, p *pool) (sender, error) {
+func dial(ctx context.Context, o *Options, p *buffers.Pool) (sender, error) {
 	if o.Protocol == Raw {
 		c, err := (&net.Dialer{Timeout: openTimeout}).DialContext(ctx, "tcp", o.To)
 		if err != nil {
@@ -62,7 +63,7 @@ func dial(ctx context.Context, o *Options, p *pool) (sender, error) {
 type alsSender struct {
 	conn   *grpc.ClientConn
 	stream grpc.ClientStream
-	pool   *pool
+	pool   *buffers.Pool
 }
 
 func (s *alsSender) send(_ context.Context, m *[]byte) error {
@@ -97,7 +98,7 @@ func (s *alsSender) close() error {
 
 type otlpSender struct {
 	conn *grpc.ClientConn
-	pool *pool
+	pool *buffers.Pool
 }
 
 func (s *otlpSender) send(ctx context.Context, m *[]byte) error {
@@ -110,7 +111,7 @@ func (s *otlpSender) close() error { return s.conn.Close() }
 
 type rawSender struct {
 	conn net.Conn
-	pool *pool
+	pool *buffers.Pool
 }
 
 func (s *rawSender) send(_ context.Context, m *[]byte) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"os"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -58,7 +59,7 @@ func panel(name string, points []Table, legend bool) (*plot.Plot, error) {
 		return p, nil
 	}
 	for _, t := range points {
-		ticks = append(ticks, plot.Tick{Value: t.Point, Label: fmt.Sprintf("%.0f", t.Point)})
+		ticks = append(ticks, plot.Tick{Value: t.Point, Label: short(t.Point)})
 	}
 	p.X.Tick.Marker = ticks
 	for i, row := range points[0].Rows {
@@ -81,13 +82,24 @@ func panel(name string, points []Table, legend bool) (*plot.Plot, error) {
 		l.Width, dots.Shape = vg.Points(1.5), plotutil.Shape(i)
 		p.Add(l, dots, bars)
 		if legend {
-			p.Legend.Add(row.System, l, dots)
+			name, _, _ := strings.Cut(row.System, " (")
+			p.Legend.Add(name, l, dots)
 		}
 	}
 	p.Y.Min = min(p.Y.Min, 1)
-	p.Y.Max *= 2.5 // room for the legend
+	p.Y.Max *= 4 // room for the legend
 	p.Legend.Top = true
+	p.Legend.XOffs = -vg.Millimeter // within the panel
+	p.Legend.TextStyle.Font.Size = vg.Points(9)
 	return p, nil
+}
+
+// short writes thousands as k.
+func short(v float64) string {
+	if v >= 1000 {
+		return fmt.Sprintf("%gk", v/1000)
+	}
+	return fmt.Sprintf("%g", v)
 }
 
 // line is one system's medians with the distance to the least and the largest.

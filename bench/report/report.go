@@ -15,6 +15,7 @@ import (
 // Document is one run of everything.
 type Document struct {
 	Machine Machine
+	How     string // rounds and times
 	Stages  []Stage
 	Idle    []trial.Rest
 	Tables  []Table
@@ -77,7 +78,7 @@ func (t *Table) row(prefix string) *Row {
 // Text gives the whole document as Markdown.
 func (d *Document) Text() string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%s\n", d.Machine)
+	fmt.Fprintf(&s, "%s%s\n", d.Machine, d.How)
 	stagesText(&s, d.Stages)
 	for i := range d.Tables {
 		if d.Tables[i].Point == 0 {

@@ -49,7 +49,7 @@ func (p *parsed) read(b []byte, byRequest bool) error {
 }
 
 // span takes trace_id = 1 and end_time_unix_nano = 8, and of the attributes = 9 the request id if that is what bears
-// the number.
+// the number. What comes after them is not looked at.
 func (p *parsed) span(b []byte, byRequest bool) bool {
 	var s seen
 	known := false
@@ -61,7 +61,10 @@ func (p *parsed) span(b []byte, byRequest bool) bool {
 				s.id, known = mark.FromTrace(r.Bytes)
 			}
 		case 8<<3 | wire.Fixed64:
-			s.end = int64(r.Int)
+			if s.end = int64(r.Int); known { // that is all that is needed
+				p.spans = append(p.spans, s)
+				return true
+			}
 		case 9<<3 | wire.Bytes:
 			if byRequest && !known {
 				s.id, known = requestID(r.Bytes)

@@ -17,9 +17,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
+	"github.com/alspan/alspan/bench/buffers"
 	"github.com/alspan/alspan/internal/rawgrpc"
 )
 
@@ -60,7 +60,7 @@ func Start(byRequest bool) (*Sink, error) {
 		}
 		listeners[i], *address = l, l.Addr().String()
 	}
-	s.server = grpc.NewServer(grpc.ForceServerCodecV2(rawgrpc.Codec{Pool: mem.DefaultBufferPool()}), grpc.MaxRecvMsgSize(maxMessage),
+	s.server = grpc.NewServer(grpc.ForceServerCodecV2(rawgrpc.Codec{Pool: new(buffers.Pool)}), grpc.MaxRecvMsgSize(maxMessage),
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window), grpc.ReadBufferSize(readBuffer))
 	for service, export := range map[string]func([]byte) error{
 		"opentelemetry.proto.collector.trace.v1.TraceService": s.traces,

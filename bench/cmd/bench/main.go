@@ -60,7 +60,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	doc := &report.Document{Machine: report.ThisMachine(bin.Root)}
+	doc := &report.Document{Machine: report.ThisMachine(bin.Root),
+		How: fmt.Sprintf("%d rounds of %s after a warm-up of %s; %d for the plots.\n", q.rounds, q.duration, q.warm, q.scalingRounds)}
 	if *stages != "" {
 		if doc.Stages, err = report.ReadStages(*stages); err != nil {
 			return err
