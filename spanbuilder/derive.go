@@ -28,88 +28,81 @@ const (
 	roleNode   role = 'n' // not an id: a node's name as a part of ids
 )
 
-// derivation builds the input of one hash in a buffer that is kept from entry to entry.
+// derivation has the buffer in which the inputs of hashes are put together, kept from entry to entry.
 type derivation struct{ buf []byte }
 
-func (d *derivation) begin(r role) *derivation {
-	d.buf = append(d.buf[:0], deriveVersion, byte(r))
-	return d
+// input is what is hashed: fields of fixed size, and others behind their length.
+type input []byte
+
+func (d *derivation) begin(r role) input { return append(d.buf[:0], deriveVersion, byte(r)) }
+
+func (in input) bytes(b []byte) input {
+	return append(binary.LittleEndian.AppendUint32(in, uint32(len(b))), b...)
 }
 
-// hash gives a short stand-in for something long that is part of many ids.
-func (d *derivation) hash(b []byte) uint64 {
-	h, _ := d.begin(roleNode).bytes(b).sum()
-	return h
-}
-
-func (d *derivation) bytes(b []byte) *derivation {
-	d.buf = binary.LittleEndian.AppendUint32(d.buf, uint32(len(b)))
-	d.buf = append(d.buf, b...)
-	return d
-}
-
-func (d *derivation) uint(v uint64) *derivation {
-	d.buf = binary.LittleEndian.AppendUint64(d.buf, v)
-	return d
-}
+func (in input) uint(v uint64) input { return binary.LittleEndian.AppendUint64(in, v) }
 
 // requestID adds an x-request-id in the form in which every signal has it: the trace reason at character 14, which Envoy
 // may change on the way, masked, and bytes outside printable ASCII as "!", as ALS writes them.
-func (d *derivation) requestID(id []byte) *derivation {
-	d.bytes(id)
-	at := d.buf[len(d.buf)-len(id):]
+func (in input) requestID(id []byte) input {
+	in = in.bytes(id)
+	at := in[len(in)-len(id):]
 	if dashed(id) {
 		at[reasonAt] = 'x'
 	}
 	if wire.Printable(id) {
-		return d
+		return in
 	}
 	for i, c := range at {
 		if c < ' ' || c > '~' {
 			at[i] = '!'
 		}
 	}
-	return d
+	return in
 }
 
-func (d *derivation) sum() (uint64, uint64) { return siphash.Hash128(deriveKey0, deriveKey1, d.buf) }
+// entry adds what tells e from all others.
+func (in input) entry(e *wire.Entry, l *Logger) input {
+	start, _ := e.Start.Unix()
+	in = in.uint(l.nodeHash).uint(start).uint(uint64(e.Duration.Duration()))
+	if e.TCP {
+		return in.bytes(e.StreamID) // a UUID of its own for each connection
+	}
+	return in.requestID(e.RequestID)
+}
 
-func (d *derivation) traceID() (t propagation.TraceID) {
-	a, b := d.sum()
+func (d *derivation) sum(in input) (uint64, uint64) {
+	d.buf = in
+	return siphash.Hash128(deriveKey0, deriveKey1, in)
+}
+
+// hash gives a short stand-in for something long that is part of many ids.
+func (d *derivation) hash(b []byte) uint64 {
+	h, _ := d.sum(d.begin(roleNode).bytes(b))
+	return h
+}
+
+// newTrace gives the trace id of a request without any context.
+func (d *derivation) newTrace(e *wire.Entry, l *Logger) (t propagation.TraceID) {
+	in := d.begin(roleTrace).entry(e, l)
+	if isUUID(e.RequestID) {
+		in = d.begin(roleShared).requestID(e.RequestID)
+	}
+	a, b := d.sum(in)
 	binary.BigEndian.PutUint64(t[:], a)
 	binary.BigEndian.PutUint64(t[8:], b|1) // zero is not an id
 	return t
 }
 
-func (d *derivation) spanID() (s propagation.SpanID) {
-	a, _ := d.sum()
+// newSpan gives the id of a span of e. The duration is part of it because the passes of a redirect share all the rest.
+func (d *derivation) newSpan(r role, trace propagation.TraceID, logged propagation.SpanID, e *wire.Entry, l *Logger) (s propagation.SpanID) {
+	in := append(append(d.begin(r), trace[:]...), logged[:]...)
+	a, _ := d.sum(in.entry(e, l))
 	if a == 0 {
 		a = 1
 	}
 	binary.BigEndian.PutUint64(s[:], a)
 	return s
-}
-
-// newTrace gives the trace id of a request without any context.
-func (d *derivation) newTrace(e *wire.Entry, l *Logger) propagation.TraceID {
-	if isUUID(e.RequestID) {
-		return d.begin(roleShared).requestID(e.RequestID).traceID()
-	}
-	return d.begin(roleTrace).entry(e, l).traceID()
-}
-
-// newSpan gives the id of a span of e. The duration is part of it because the passes of a redirect share all the rest.
-func (d *derivation) newSpan(r role, trace propagation.TraceID, logged propagation.SpanID, e *wire.Entry, l *Logger) propagation.SpanID {
-	return d.begin(r).bytes(trace[:]).bytes(logged[:]).entry(e, l).spanID()
-}
-
-func (d *derivation) entry(e *wire.Entry, l *Logger) *derivation {
-	start, _ := e.Start.Unix()
-	d.uint(l.nodeHash).uint(start).uint(uint64(e.Duration.Duration()))
-	if e.TCP {
-		return d.bytes(e.StreamID) // a UUID of its own for each connection
-	}
-	return d.requestID(e.RequestID)
 }
 
 // reasonAt is where Envoy writes into an x-request-id why the request was traced.

@@ -41,14 +41,14 @@ type encoder struct {
 // text appends a string that came from outside.
 func (s *encoder) text(k *key, v []byte) {
 	at, n := len(s.dst), len(v)
-	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom || !wire.ASCII(v) {
-		s.textOf(k.name, v)
-		return
-	}
 	if n == 0 {
 		return
 	}
-	copy(k.begin(s.dst[at:at+quickRoom], n), v)
+	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom ||
+		!wire.CopyASCII(k.begin(s.dst[at:at+quickRoom], n), v) {
+		s.textOf(k.name, v)
+		return
+	}
 	s.dst = s.dst[:at+k.size+n]
 	s.count++
 }

@@ -29,11 +29,15 @@ func (b *Builder) redacted(query []byte) []byte {
 }
 
 func (b *Builder) holdsSecret(query []byte) bool {
-	for len(query) > 0 {
-		var pair []byte
-		pair, query, _ = bytes.Cut(query, []byte{'&'})
-		if name, _, found := bytes.Cut(pair, []byte{'='}); found && b.secret(name) {
-			return true
+	name, inName := 0, true
+	for i, c := range query {
+		switch {
+		case c == '&':
+			name, inName = i+1, true
+		case c == '=' && inName:
+			if inName = false; b.secret(query[name:i]) {
+				return true
+			}
 		}
 	}
 	return false

@@ -131,6 +131,36 @@ func ASCII(s []byte) bool {
 	return or&high == 0
 }
 
+// CopyASCII copies s to dst, which has room for it, and tells whether s has no byte above 0x7f.
+func CopyASCII(dst, s []byte) bool {
+	const high = 0x8080808080808080
+	n := len(s)
+	switch {
+	case n > 32:
+		copy(dst, s)
+		return ASCII(s)
+	case n > 16:
+		a, b := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
+		c, d := binary.LittleEndian.Uint64(s[n-16:]), binary.LittleEndian.Uint64(s[n-8:])
+		binary.LittleEndian.PutUint64(dst, a)
+		binary.LittleEndian.PutUint64(dst[8:], b)
+		binary.LittleEndian.PutUint64(dst[n-16:], c)
+		binary.LittleEndian.PutUint64(dst[n-8:], d)
+		return (a|b|c|d)&high == 0
+	case n >= 8:
+		a, b := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[n-8:])
+		binary.LittleEndian.PutUint64(dst, a)
+		binary.LittleEndian.PutUint64(dst[n-8:], b)
+		return (a|b)&high == 0
+	}
+	var or byte
+	for i, c := range s {
+		dst[i] = c
+		or |= c
+	}
+	return or < 0x80
+}
+
 // Printable tells whether s has only printable ASCII characters, the space among them.
 func Printable(s []byte) bool {
 	for len(s) >= 8 {

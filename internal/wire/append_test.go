@@ -81,3 +81,29 @@ func TestTextLimits(t *testing.T) {
 		}
 	}
 }
+
+func TestCopyASCII(t *testing.T) {
+	for n := range 80 {
+		s := bytes.Repeat([]byte("abcdefg"), 12)[:n]
+		dst := bytes.Repeat([]byte{'.'}, n+8)
+		if !CopyASCII(dst, s) || !bytes.Equal(dst[:n], s) || string(dst[n:]) != "........" {
+			t.Errorf("%d bytes: %q", n, dst)
+		}
+		for i := range n {
+			bad := bytes.Clone(s)
+			bad[i] = 0x80
+			if CopyASCII(dst, bad) || ASCII(bad) || Printable(bad) {
+				t.Errorf("%d bytes, byte %d is 0x80", n, i)
+			}
+			for _, c := range []byte{0, 0x1f, 0x7f} {
+				bad[i] = c
+				if Printable(bad) || !ASCII(bad) {
+					t.Errorf("%d bytes, byte %d is %#x", n, i, c)
+				}
+			}
+		}
+		if !Printable(s) || !ASCII(s) {
+			t.Errorf("%d bytes are not printable", n)
+		}
+	}
+}
