@@ -33,15 +33,17 @@ var small = []config{
 	{defines: "CHUNKS=1"},
 	{defines: "CHUNKS=2"},
 	{defines: "CHUNKS=2 HOMES"},
-	{defines: "CHUNKS=2 LIMIT=1"},
 	{defines: "CHUNKS=2 LIMIT=3"},
-	{defines: "CHUNKS=2 SLOTS=1"},
-	{defines: "CHUNKS=2 VOID"},
+	{defines: "CHUNKS=1 ENTRIES=1 VOID"},
 	{defines: "CHUNKS=1 WAIT"},
-	{defines: "CHUNKS=1 WAIT REFUSE"},
+	{defines: "CHUNKS=1 ENTRIES=1 WAIT REFUSE"},
 }
 
 var large = []config{
+	{defines: "CHUNKS=2 LIMIT=1"},
+	{defines: "CHUNKS=2 SLOTS=1"},
+	{defines: "CHUNKS=2 VOID"},
+	{defines: "CHUNKS=1 WAIT REFUSE"},
 	{defines: "CHUNKS=2 ROOM=1"},
 	{defines: "CHUNKS=2 ROOM=1 LIMIT=1"},
 	{defines: "CHUNKS=2 ROOM=1 LIMIT=3"},
