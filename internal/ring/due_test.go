@@ -89,9 +89,10 @@ func stream(t *testing.T, c *Core) <-chan time.Duration {
 	return came
 }
 
-// However spans arrive, none waits for longer than Age, while nobody holds its chunk and a sender is there.
+// However spans arrive, none waits for longer than Age, while a sender is there and no producer holds its chunk at that very
+// moment (no gap divides Age).
 func TestNoSpanWaitsForLongerThanAge(t *testing.T) {
-	for _, gap := range []time.Duration{300 * time.Microsecond, time.Millisecond, 7 * time.Millisecond, time.Second} {
+	for _, gap := range []time.Duration{300 * time.Microsecond, 900 * time.Microsecond, 7 * time.Millisecond, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			const spans = 200
 			c := New(options())
@@ -188,4 +189,33 @@ func TestCrossingALimitWakesTheSender(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What a batch leaves behind, and a large span, which has no place among the others, go by their age as well.
+func TestRestOfABatchAndLargeSpansGoByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.Spans = 128
+		c := New(o)
+		var p Producer
+		p.Begin(c, &Resource{})
+		for seq := range uint32(192) {
+			write(&p, 1, seq, 64)
+		}
+		p.Reserve(64) // gives up the third chunk
+		p.End()
+		want := func(spans int, after time.Duration) {
+			began := time.Now()
+			var b Batch
+			if !c.Gather(t.Context(), &b) || b.Spans != spans || time.Since(began) != after {
+				t.Errorf("gathered %d spans after %v, want %d after %v", b.Spans, time.Since(began), spans, after)
+			}
+			b.Release()
+		}
+		want(128, 0)
+		want(64, o.Age)
+		write(&p, 1, 0, 5<<10)
+		p.End()
+		want(1, o.Age)
+	})
 }

@@ -14,7 +14,7 @@ func TestStalledSenderKeepsTheOldest(t *testing.T) {
 		traffic := newTraffic(o, producers, each, func(*rand.Rand) int { return size })
 		var wg sync.WaitGroup
 		for who := range producers {
-			wg.Go(func() { traffic.produce(who) })
+			wg.Go(func() { traffic.produce(new(Producer), who) })
 		}
 		wg.Wait()
 		room := int(o.Memory) / size

@@ -71,6 +71,7 @@ type traffic struct {
 	size      func(*rand.Rand) int
 	resources []*Resource
 	refused   []int // by producer
+	messages  func(p *Producer, who int)
 
 	mu  sync.Mutex
 	got [][]bool
@@ -80,6 +81,7 @@ type traffic struct {
 func newTraffic(o Options, producers, each int, size func(*rand.Rand) int) *traffic {
 	o.OnFree = poisoned
 	t := &traffic{core: New(o), producers: producers, each: each, size: size, resources: []*Resource{{}, {}}, refused: make([]int, producers)}
+	t.messages = t.produce
 	for range producers {
 		t.got = append(t.got, make([]bool, each))
 	}
@@ -87,8 +89,7 @@ func newTraffic(o Options, producers, each int, size func(*rand.Rand) int) *traf
 }
 
 // produce writes the spans of one producer, in messages of 1 to 100.
-func (t *traffic) produce(who int) {
-	var p Producer
+func (t *traffic) produce(p *Producer, who int) {
 	random := rand.New(rand.NewPCG(1, uint64(who)))
 	left := 0
 	for seq := range t.each {
@@ -98,7 +99,7 @@ func (t *traffic) produce(who int) {
 		}
 		left--
 		p.Begin(t.core, t.resources[seq%7/4])
-		if !writeChecked(&p, uint32(who), uint32(seq), t.size(random)) {
+		if !writeChecked(p, uint32(who), uint32(seq), t.size(random)) {
 			t.refused[who]++
 		}
 	}
@@ -166,7 +167,7 @@ func (t *traffic) run(senders int) {
 		sending.Go(func() { t.send(chunks) })
 	}
 	for who := range t.producers {
-		producing.Go(func() { t.produce(who) })
+		producing.Go(func() { t.messages(new(Producer), who) })
 	}
 	producing.Wait()
 	t.core.Close()
@@ -255,4 +256,30 @@ func TestExactSumsOfLargeSpans(t *testing.T) {
 		traffic.run(3)
 		traffic.check(t)
 	})
+}
+
+// Nearly nothing but hand-overs: a chunk holds two spans, a message has one, every chunk is due at once, the age has always
+// passed, and there are two slots.
+func TestExactSumsOfHandovers(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for name, size := range map[string]int{"small": 24, "large": 56} {
+		t.Run(name, func(t *testing.T) {
+			runtime.GOMAXPROCS(1) // for the number of slots
+			o := Options{Memory: 48 * 48, Chunk: 48, Bytes: 1, Spans: 1, Age: time.Nanosecond, OnFree: poisoned}
+			const producers, each = 4, 20000
+			traffic := newTraffic(o, producers, each, nil)
+			runtime.GOMAXPROCS(4)
+			traffic.messages = func(p *Producer, who int) {
+				for seq := range uint32(each) {
+					p.Begin(traffic.core, traffic.resources[seq%7/4])
+					for !writeChecked(p, uint32(who), seq, size) {
+						runtime.Gosched()
+					}
+					p.End()
+				}
+			}
+			traffic.run(2)
+			traffic.check(t)
+		})
+	}
 }
