@@ -217,5 +217,46 @@ func TestRestOfABatchAndLargeSpansGoByAge(t *testing.T) {
 		write(&p, 1, 0, 5<<10)
 		p.End()
 		want(1, o.Age)
+		for seq := range uint32(64) {
+			write(&p, 1, seq, 64)
+		}
+		p.Reserve(64) // a full chunk, and no open one
+		p.End()
+		want(64, o.Age)
 	})
+}
+
+// A span that comes while the sender is about to sleep without a timer wakes it, however close the two are.
+func TestNoWakeUpIsLost(t *testing.T) {
+	o := options()
+	o.Age = time.Nanosecond
+	c := New(o)
+	sent := make(chan int)
+	go func() {
+		defer close(sent)
+		var b Batch
+		for c.Gather(t.Context(), &b) {
+			n := b.Spans
+			b.Release()
+			sent <- n // and back to sleep, while the next span is written
+		}
+	}()
+	var p Producer
+	r := &Resource{}
+	lost := time.NewTimer(time.Minute)
+	for i := range 60000 {
+		for range i % 64 {
+			c.closed.Load() // some nanoseconds, to meet the sender at each of its steps
+		}
+		p.Begin(c, r)
+		write(&p, 1, 1, 64)
+		p.End()
+		select {
+		case <-sent:
+		case <-lost.C:
+			t.Fatalf("span %d was not sent", i)
+		}
+	}
+	c.Close()
+	<-sent
 }
