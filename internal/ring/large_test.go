@@ -27,3 +27,29 @@ func TestLargeSpanHasAChunkOfItsOwn(t *testing.T) {
 		t.Errorf("%d spans, %d chunks held, want 2 and 0", spans, c.Held())
 	}
 }
+
+// A chunk that a transport keeps for ever must not keep the other chunks that were taken with it.
+func TestLargeChunksForgetEachOther(t *testing.T) {
+	o := options()
+	o.Memory = 256 << 10
+	c := New(o)
+	var p Producer
+	p.Begin(c, &Resource{})
+	for seq := range uint32(4) {
+		if !write(&p, 1, seq, 5<<10) {
+			t.Fatal("a large span was refused")
+		}
+	}
+	p.End()
+	c.Close()
+	var b Batch
+	if !c.Gather(t.Context(), &b) || len(b.Chunks) < 2 {
+		t.Fatalf("gathered %d chunks", len(b.Chunks))
+	}
+	for _, k := range b.Chunks {
+		if k.next != nil {
+			t.Error("a chunk that is sent still has a link to the next one")
+		}
+	}
+	b.Release()
+}

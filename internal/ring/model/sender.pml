@@ -82,7 +82,7 @@ proctype Sender() {
 	:: d_step { was_closed = closed };
 		if
 		:: was_closed || deadline ->
-			collect(); steal(); skip;
+			steal(); collect();
 			d_step { deadline = 0; flush = 1; passed = 0 }
 		:: !was_closed && !passed -> /* no deadline, or not yet */
 			if
