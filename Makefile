@@ -2,14 +2,14 @@
 GO ?= go
 FUZZTIME ?= 50000x
 
-.PHONY: build test unit race fuzz e2e tools check lint generate bench bench-quick clean
+.PHONY: build test unit race fuzz e2e tools check lint generate bench bench-quick model model-quick clean
 
 build: ## the binary, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/alspan .
 
-test: tools check unit race fuzz e2e ## everything: what CI runs
+test: tools check unit race model-quick fuzz e2e ## everything: what CI runs
 
-tools: ## real peers for the end-to-end tests (Envoy, Jaeger), into the user's cache folder
+tools: ## Spin, and real peers for the end-to-end tests (Envoy, Jaeger), into the user's cache folder
 	$(GO) run ./internal/tools install
 
 check: ## formatting, vet
@@ -23,6 +23,12 @@ unit:
 
 race:
 	$(GO) test -race ./accesslog ./agent ./export ./internal/ring ./internal/fake ./spanbuilder
+
+model: ## the batching core's protocol in every interleaving, by Spin: minutes, up to 4 GB of memory
+	$(GO) run ./internal/ring/model
+
+model-quick: ## its small configurations and the seeded faults: seconds
+	$(GO) run ./internal/ring/model -quick
 
 # Each fuzz target for some thousand inputs (a number, since a time limit makes the fuzzer itself fail now and then); their
 # seeds run in unit, too.

