@@ -39,6 +39,7 @@ func newMetrics(a *Agent) *metrics {
 	for i := range ledger.NumMessageRefusals {
 		m.counter("messages_refused_total", "Access-log messages that could not be read, or only up to a point, by reason.", &in.Refused[i], "reason", i.String())
 	}
+	m.counter("messages_paced_total", "Access-log messages that waited for a moment because memory was filling up.", &p.Paced)
 	m.gauge("streams", "Access-log streams that are open.", in.Streams.Load)
 
 	m.counter("spans_in_total", "Spans that were received.", &s.In)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/alspan/alspan/accesslog"
 	"github.com/alspan/alspan/export"
@@ -36,6 +37,8 @@ type Pipeline struct {
 	Spans    ledger.Spans
 	rows     []atomic.Int64 // requests by the evidence for their place in a trace
 	contexts [propagation.NumFormats][propagation.NumReasons]atomic.Int64
+	Paced    atomic.Int64 // messages that waited because the core filled up
+	taken    atomic.Int64 // when the upstream last took a batch, in Unix nanoseconds
 	repaired atomic.Int64
 	cut      atomic.Int64
 }
@@ -71,6 +74,7 @@ func (s *source) accept(m *accesslog.Message) {
 	if id, ok := m.Identifier(); ok {
 		s.logger = s.p.loggers.Find(&id.Node, id.LogName, s.from)
 	}
+	s.p.pace()
 	s.out.Begin(s.p.core, s.logger.Resource)
 	defer s.end()
 	for {
@@ -83,6 +87,22 @@ func (s *source) accept(m *accesslog.Message) {
 		case accesslog.Good:
 			s.tally.received++
 			s.take(&s.entry)
+		}
+	}
+}
+
+// A burst that is faster than the upstream takes it is slowed down before anything is shed: a stream is read more slowly,
+// for a moment, and only while the upstream does take batches. One that is stuck never holds up an Envoy.
+const (
+	paceAbove = 60 // percent of the core's memory
+	paceMost  = 100 * time.Millisecond
+	paceWhile = time.Second // since the upstream took the last batch
+)
+
+func (p *Pipeline) pace() {
+	if p.core.Percent() > paceAbove && !p.waits && time.Since(time.Unix(0, p.taken.Load())) < paceWhile {
+		if p.core.Pace(paceAbove, paceMost) {
+			p.Paced.Add(1)
 		}
 	}
 }
@@ -196,6 +216,9 @@ func (p *Pipeline) deliver(ctx context.Context, senders int) {
 			var b ring.Batch
 			for p.core.Gather(context.Background(), &b) {
 				r := p.exporter.Export(ctx, &b)
+				if r.Exported > 0 {
+					p.taken.Store(time.Now().UnixNano())
+				}
 				p.Spans.Exported.Add(int64(r.Exported))
 				p.Spans.Dropped[r.Reason].Add(int64(r.Dropped))
 				b.Release()

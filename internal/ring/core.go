@@ -276,6 +276,37 @@ func (q *waiters) freed() {
 	}
 }
 
+// Pace waits, in order of arrival, until at most that much of the arena is in use, and no longer than the given time. It
+// tells whether it waited.
+func (c *Core) Pace(percent int, most time.Duration) bool {
+	if c.Percent() <= percent {
+		return false
+	}
+	q := &c.queue
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	q.count.Add(1)
+	defer q.count.Add(-1)
+	select {
+	case q.first <- struct{}{}:
+	case <-q.end:
+		return true
+	case <-timer.C:
+		return true
+	}
+	defer func() { <-q.first }()
+	for c.Percent() > percent {
+		select {
+		case <-q.chunk:
+		case <-q.end:
+			return true
+		case <-timer.C:
+			return true
+		}
+	}
+	return true
+}
+
 // wait gives what take gives, as soon as it is the caller's turn, or nil once Refuse was called.
 func (q *waiters) wait(take func() *Chunk) *Chunk {
 	q.count.Add(1)
