@@ -112,3 +112,13 @@ func putVarint(dst []byte, v uint64, size int) {
 	}
 	dst[size-1] = byte(v) & 0x7f
 }
+
+// Entries gives one encoded HTTPAccessLogEntry of each shape, for the benchmarks of the stages.
+func Entries(h Headers) (list [][]byte, err error) {
+	wide, _, err := entryTemplates(h)
+	for i := range wide {
+		e, _ := protowire.ConsumeBytes(wide[i].bytes[1:])
+		list = append(list, e)
+	}
+	return list, err
+}
