@@ -22,18 +22,6 @@ func write(p *Producer, who, seq uint32, size int) bool {
 	return p.Commit(b)
 }
 
-// drain reads the spans of a batch and gives it back.
-func drain(b *Batch, size int, f func(who, seq uint32)) {
-	for _, k := range b.Chunks {
-		for _, r := range k.Runs() {
-			for s := k.Bytes()[r.Start:r.End]; len(s) > 0; s = s[size:] {
-				f(binary.LittleEndian.Uint32(s), binary.LittleEndian.Uint32(s[4:]))
-			}
-		}
-	}
-	b.Release()
-}
-
 func TestFullCoreRefusesAndRecovers(t *testing.T) {
 	c := New(options())
 	var p Producer
