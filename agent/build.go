@@ -32,11 +32,7 @@ func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, 
 		tcp:     c.Spans.TCP,
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
-		core: ring.New(ring.Options{
-			Memory: int64(c.Export.Memory), Chunk: chunkSize,
-			Bytes: int64(c.Export.Batch.Bytes), Spans: c.Export.Batch.Spans, Age: c.Export.Batch.Age,
-			Wait: c.Export.WhenFull == "wait",
-		}),
+		core:    ring.New(coreOptions(c)),
 	}
 	if print != nil {
 		p.exporter = export.NewDecoded(print, version(), log)
@@ -48,6 +44,11 @@ func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, 
 	}
 	p.exporter = o
 	return p, nil
+}
+
+func coreOptions(c *config.Config) ring.Options {
+	e := &c.Export
+	return ring.Options{Memory: int64(e.Memory), Chunk: chunkSize, Bytes: int64(e.Batch.Bytes), Spans: e.Batch.Spans, Age: e.Batch.Age, Wait: e.WhenFull == "wait"}
 }
 
 func spanOptions(c *config.Config) spanbuilder.Options {

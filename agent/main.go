@@ -56,6 +56,7 @@ func runCommand() *cobra.Command {
 		for _, w := range warnings(cfg, os.LookupEnv) {
 			log.Warn(w)
 		}
+		limitMemory(log)
 		if !stdout {
 			return run(c.Context(), cfg, nil, log)
 		}

@@ -40,6 +40,8 @@ func newMetrics(a *Agent) *metrics {
 		m.counter("messages_refused_total", "Access-log messages that could not be read, or only up to a point, by reason.", &in.Refused[i], "reason", i.String())
 	}
 	m.counter("messages_paced_total", "Access-log messages that waited for a moment because memory was filling up.", &p.Paced)
+	m.gauge("connections", "Connections of clients that are open.", a.receiver.conns.Open)
+	m.counter("connections_refused_total", "Connections above receive.limits.connections.", &a.receiver.conns.Refused)
 	m.gauge("streams", "Access-log streams that are open.", in.Streams.Load)
 
 	m.counter("spans_in_total", "Spans that were received.", &s.In)
@@ -68,6 +70,7 @@ func newMetrics(a *Agent) *metrics {
 	m.counter("values_cut_total", "Strings that were longer than spans.max_value.", &p.cut)
 	m.counter("start_entries_evicted_total", "Start entries that were forgotten before their end came.", &p.builder.Starts.Evicted)
 	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)
+	m.gauge("core_left_bytes", "Bytes that broken connections to the upstream still hold.", p.core.Left)
 	return m
 }
 

@@ -38,7 +38,7 @@ type Pipeline struct {
 	rows     []atomic.Int64 // requests by the evidence for their place in a trace
 	contexts [propagation.NumFormats][propagation.NumReasons]atomic.Int64
 	Paced    atomic.Int64 // messages that waited because the core filled up
-	taken    atomic.Int64 // when the upstream last took a batch, in Unix nanoseconds
+	moved    atomic.Int64 // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
 	repaired atomic.Int64
 	cut      atomic.Int64
 }
@@ -96,11 +96,11 @@ func (s *source) accept(m *accesslog.Message) {
 const (
 	paceAbove = 60 // percent of the core's memory
 	paceMost  = 100 * time.Millisecond
-	paceWhile = time.Second // since the upstream took the last batch
+	paceWhile = time.Second // since the upstream moved
 )
 
 func (p *Pipeline) pace() {
-	if p.core.Percent() > paceAbove && !p.waits && time.Since(time.Unix(0, p.taken.Load())) < paceWhile {
+	if p.core.Percent() > paceAbove && !p.waits && time.Since(time.Unix(0, p.moved.Load())) < paceWhile {
 		if p.core.Pace(paceAbove, paceMost) {
 			p.Paced.Add(1)
 		}
@@ -211,13 +211,17 @@ func (s *source) seen(c *spanbuilder.Claim) {
 // deliver sends batches until the core is closed and empty. When ctx is over, what is left is counted as lost.
 func (p *Pipeline) deliver(ctx context.Context, senders int) {
 	var wg sync.WaitGroup
+	var sending atomic.Int64
 	for range senders {
 		wg.Go(func() {
 			var b ring.Batch
 			for p.core.Gather(context.Background(), &b) {
+				if sending.Add(1) == 1 {
+					p.moved.Store(time.Now().UnixNano())
+				}
 				r := p.exporter.Export(ctx, &b)
-				if r.Exported > 0 {
-					p.taken.Store(time.Now().UnixNano())
+				if sending.Add(-1); r.Exported > 0 {
+					p.moved.Store(time.Now().UnixNano())
 				}
 				p.Spans.Exported.Add(int64(r.Exported))
 				p.Spans.Dropped[r.Reason].Add(int64(r.Dropped))

@@ -21,6 +21,7 @@ type receiver struct {
 	server    *grpc.Server
 	logs      *accesslog.Server
 	listeners []net.Listener
+	conns     connections
 }
 
 // The transport of a stream that lives for days: dead peers are found by pings, and a client may ping as Envoys do.
@@ -42,6 +43,7 @@ func listen(c *config.Receive, p *Pipeline) (*receiver, error) {
 		return nil, err
 	}
 	r := &receiver{server: grpc.NewServer(serverOptions(c, t)...), logs: accesslog.NewServer(p.stream)}
+	r.conns.most = c.Limits.Connections
 	r.logs.Register(r.server)
 	for _, address := range []string{c.GRPC.Address, c.ALS.Address} {
 		if address == "" {
@@ -52,7 +54,7 @@ func listen(c *config.Receive, p *Pipeline) (*receiver, error) {
 			r.close()
 			return nil, fmt.Errorf("cannot listen for access logs: %w", err)
 		}
-		r.listeners = append(r.listeners, l)
+		r.listeners = append(r.listeners, r.conns.limited(l))
 	}
 	return r, nil
 }

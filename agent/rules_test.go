@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 // Every dependency that our own go.mod asks for, and why.
 var dependencies = map[string]string{
 	"github.com/agnivade/levenshtein":              "the nearest known key of a misspelt one",
+	"github.com/KimMachineGun/automemlimit":        "GOMEMLIMIT from the container's limit, cgroup v1 and v2",
 	"github.com/dchest/siphash":                    "derived ids: a keyed hash that never changes",
 	"github.com/envoyproxy/go-control-plane/envoy": "Envoy's messages: oracle of the decoder, fake Envoy",
 	"github.com/goccy/go-yaml":                     "configuration with line numbers",

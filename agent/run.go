@@ -61,7 +61,8 @@ func (a *Agent) announce(printing bool) {
 	if printing {
 		to = "stdout"
 	}
-	a.log.LogAttrs(context.Background(), slog.LevelInfo, "alspan is running", append(attrs, slog.String("export", to))...)
+	attrs = append(attrs, slog.String("export", to), slog.String("memory", memoryBound(a.cfg)), slog.String("gomemlimit", softLimit()))
+	a.log.LogAttrs(context.Background(), slog.LevelInfo, "alspan is running", attrs...)
 }
 
 // Address gives where access logs are received.
@@ -76,7 +77,10 @@ func (a *Agent) Stop() {
 	began, within := time.Now(), a.cfg.Export.Drain
 	a.ready.Store(false)
 	a.log.Info("alspan is stopping", "within", within)
+	// Streams that wait for memory must come to an end, too.
+	refuse := time.AfterFunc(within/2, a.pipeline.core.Refuse)
 	a.receiver.stop(within)
+	refuse.Stop()
 	a.pipeline.core.Close()
 	deadline := time.AfterFunc(max(within-time.Since(began), 0), a.abort)
 	a.senders.Wait()

@@ -38,6 +38,16 @@ type encoder struct {
 	fixed   Repairs
 }
 
+// scratch gives room to put a value together before it is appended: the last fifth of what is free behind dst. A value from
+// there is not overwritten while it is read, even if each of its bytes becomes three.
+func (s *encoder) scratch() []byte {
+	free := s.dst[len(s.dst):cap(s.dst)]
+	if len(free) < 5*quickRoom {
+		return nil
+	}
+	return free[len(free)-len(free)/5:][:0]
+}
+
 // text appends a string that came from outside.
 func (s *encoder) text(k *key, v []byte) {
 	at, n := len(s.dst), len(v)

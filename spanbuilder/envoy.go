@@ -126,7 +126,7 @@ func (r *request) status() {
 		if e.Code < 400 || e.Code < 500 && r.kind != kindClient {
 			return
 		}
-		failure = strconv.FormatUint(uint64(e.Code), 10)
+		failure = codeText(e.Code)
 	case e.Flags&callerLeft != 0:
 		return
 	case e.Flags == 0 && (e.TCP || e.Code != 0 && e.Code < 400): // Envoy did not need the host, or what it did is not known
@@ -138,6 +138,21 @@ func (r *request) status() {
 	const statusError = 2 // message Status { string message = 2; StatusCode code = 3; }
 	r.dst = wire.AppendVarint(r.dst, spanStatus<<3|wire.Bytes)
 	r.dst = wire.AppendUint(append(r.dst, 2), 3, statusError)
+}
+
+// codeTexts are the texts of all codes that there can be.
+var codeTexts = func() (list [1000]string) {
+	for i := range list {
+		list[i] = strconv.Itoa(i)
+	}
+	return list
+}()
+
+func codeText(code uint32) string {
+	if int(code) < len(codeTexts) {
+		return codeTexts[code]
+	}
+	return otherMethod
 }
 
 // cutOff has the flags of a response that ended before it was complete, for a reason other than the caller's leaving.

@@ -81,7 +81,7 @@ func (r *request) requestAttributes() {
 	e := r.e
 	r.text(urlSchemeKey, e.Scheme)
 	r.text(urlPathKey, r.target.path)
-	r.text(urlQueryKey, r.b.redacted(r.target.query))
+	r.query()
 	if e.TCP {
 		r.address(&serverKeys, &e.DownstreamLocal)
 	} else {
@@ -165,13 +165,12 @@ func (r *request) fullURL() {
 	if len(authority) == 0 || len(e.Scheme) == 0 {
 		return
 	}
-	var room [512]byte
-	full := append(append(append(room[:0], e.Scheme...), "://"...), authority...)
+	full := append(append(append(r.scratch(), e.Scheme...), "://"...), authority...)
 	if len(r.target.path) > 0 && r.target.path[0] == '/' { // "*" is no part of a URL
 		full = append(full, r.target.path...)
 	}
 	if len(r.target.query) > 0 {
-		full = append(append(full, '?'), r.b.redacted(r.target.query)...)
+		full = r.b.appendQuery(append(full, '?'), r.target.query)
 	}
 	r.text(urlFullKey, full)
 }

@@ -8,24 +8,34 @@ import (
 
 const redactedValue = "REDACTED"
 
-// redacted gives query with the values of known credential parameters replaced. Without any, it is query itself.
-func (b *Builder) redacted(query []byte) []byte {
+// appendQuery appends query with the values of known credential parameters replaced.
+func (b *Builder) appendQuery(dst, query []byte) []byte {
 	if !b.holdsSecret(query) {
-		return query
+		return append(dst, query...)
 	}
-	out := make([]byte, 0, len(query)+64)
-	for i, pair := range bytes.Split(query, []byte{'&'}) {
-		if i > 0 {
-			out = append(out, '&')
-		}
+	for more := true; more; {
+		var pair []byte
+		pair, query, more = bytes.Cut(query, []byte{'&'})
 		name, _, found := bytes.Cut(pair, []byte{'='})
 		if found && b.secret(name) {
-			out = append(append(append(out, name...), '='), redactedValue...)
+			dst = append(append(append(dst, name...), '='), redactedValue...)
 		} else {
-			out = append(out, pair...)
+			dst = append(dst, pair...)
+		}
+		if more {
+			dst = append(dst, '&')
 		}
 	}
-	return out
+	return dst
+}
+
+// query writes url.query.
+func (r *request) query() {
+	if !r.b.holdsSecret(r.target.query) {
+		r.text(urlQueryKey, r.target.query)
+		return
+	}
+	r.text(urlQueryKey, r.b.appendQuery(r.scratch(), r.target.query))
 }
 
 func (b *Builder) holdsSecret(query []byte) bool {

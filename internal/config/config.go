@@ -40,8 +40,9 @@ type ServerTLS struct {
 
 // Limits bounds what one client may send.
 type Limits struct {
-	Message Size
-	Streams int
+	Message     Size
+	Streams     int
+	Connections int
 }
 
 // Correlate is how trace context is found in an entry.

@@ -28,11 +28,14 @@ func (r *Receive) declare() *node {
 			key("client_ca_file", &r.TLS.ClientCAFile, "",
 				"Certificate authorities, PEM. When set, every client must show a certificate that one of them signed.",
 				checked("file name", nil))),
-		section("limits", "What one client may send.",
+		section("limits", "What clients may send.",
 			key("message", &r.Limits.Message, 16*MiB,
 				"Largest gRPC message after decompression. A larger one ends its stream and is counted.",
 				between(64*KiB, 256*MiB)),
-			key("streams", &r.Limits.Streams, 250, "Streams that one connection may have open.", between(1, 10000))))
+			key("streams", &r.Limits.Streams, 250, "Streams that one connection may have open.", between(1, 10000)),
+			key("connections", &r.Limits.Connections, 2048,
+				"Connections that may be open at a time; an Envoy has one for each worker thread. Further ones are closed at once and counted.",
+				between(1, 1000000))))
 }
 
 func (c *Correlate) declare() *node {

@@ -114,9 +114,9 @@ func (c *Core) renew(number int, size int64) {
 	if number == largeNumber {
 		c.larges.Add(-1)
 		c.spare.Add(size)
-		return
+	} else {
+		c.chunks[number].Store(&Chunk{core: c, number: number})
+		c.free[number/64].Or(1 << (number % 64))
 	}
-	c.chunks[number].Store(&Chunk{core: c, number: number})
-	c.free[number/64].Or(1 << (number % 64))
 	c.queue.freed()
 }

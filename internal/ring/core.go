@@ -46,7 +46,7 @@ type Options struct {
 	Chunk  int           // bytes of one chunk
 	Bytes  int64         // a batch is due at this many bytes in full chunks ...
 	Spans  int           // ... or at this many spans in them ...
-	Age    time.Duration // ... or when a span may have waited this long
+	Age    time.Duration // ... or this long after something came; what is just being written goes with the next
 	Wait   bool          // a reservation waits for a free chunk instead of being refused
 	// OnFree is called with the bytes of each chunk that becomes free; tests poison them.
 	OnFree func([]byte)
@@ -225,9 +225,9 @@ func (c *Core) release(k *Chunk) {
 	if k.number == largeNumber {
 		c.larges.Add(-1)
 		c.spare.Add(int64(len(k.buf)))
-		return
+	} else {
+		c.free[k.number/64].Or(1 << (k.number % 64))
 	}
-	c.free[k.number/64].Or(1 << (k.number % 64))
 	c.queue.freed()
 }
 

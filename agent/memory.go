@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/alspan/alspan/internal/config"
+)
+
+// limitShare is the part of the container's memory limit that becomes GOMEMLIMIT. Memory is bounded by construction; this
+// makes the garbage collector work harder before the kernel has to end the agent. GOMAXPROCS follows the container's CPU
+// limit by itself.
+const limitShare = 0.75
+
+// limitMemory sets the runtime's soft limit from the cgroup's. A GOMEMLIMIT in the environment wins.
+func limitMemory(log *slog.Logger) {
+	_, err := memlimit.Set(memlimit.WithRatio(limitShare))
+	if err != nil && !errors.Is(err, memlimit.ErrNoCgroup) {
+		log.Warn("the container's memory limit is not known", "error", err)
+	}
+}
+
+// memoryBound says the most that batches, start entries and connections can take: what is not in it is the program itself,
+// and for each stream the one message that it is sending.
+func memoryBound(c *config.Config) string {
+	fixed := config.Size(coreOptions(c).Bound()) + c.Correlate.StartMemory
+	const each = config.Size(2*window + readBuffer + writeBuffer)
+	return fmt.Sprintf("%d MiB, and %.1f MiB for each of at most %d connections", fixed/config.MiB, float64(each)/float64(config.MiB), c.Receive.Limits.Connections)
+}
+
+// softLimit gives GOMEMLIMIT as it is in force, "none" when there is none.
+func softLimit() string {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return "none"
+	}
+	return fmt.Sprintf("%d MiB", limit>>20)
+}
