@@ -229,33 +229,40 @@ func length(e *wire.Entry) uint64 {
 
 // open writes what every span begins with and gives where it begins.
 func (r *request) open(id, parent propagation.SpanID, flags uint32) int {
-	at := r.openSpan()
-	r.dst = append(r.dst, spanTraceID<<3|wire.Bytes, 16)
-	r.dst = append(r.dst, r.c.Trace[:]...)
-	r.dst = append(r.dst, spanID<<3|wire.Bytes, 8)
-	r.dst = append(r.dst, id[:]...)
+	d := r.room()
+	d[0] = scopeSpans<<3 | wire.Bytes // and two bytes for the length
+	d[3], d[4] = spanTraceID<<3|wire.Bytes, 16
+	*(*[16]byte)(d[5:]) = r.c.Trace
+	d[21], d[22] = spanID<<3|wire.Bytes, 8
+	*(*[8]byte)(d[23:]) = id
+	n := 31
+	if !parent.IsZero() {
+		d[n], d[n+1] = spanParentID<<3|wire.Bytes, 8
+		*(*[8]byte)(d[n+2:]) = parent
+		n += 10
+	}
+	if flags != 0 {
+		d[n], d[n+1] = (spanFlags<<3|wire.Fixed32)&0x7f|0x80, (spanFlags<<3|wire.Fixed32)>>7
+		binary.LittleEndian.PutUint32(d[n+2:], flags)
+		n += 6
+	}
+	d[n], d[n+1] = spanKind<<3|wire.Varint, byte(r.kind)
+	d[n+2] = spanStart<<3 | wire.Fixed64
+	binary.LittleEndian.PutUint64(d[n+3:], r.start)
+	d[n+11] = spanEnd<<3 | wire.Fixed64
+	binary.LittleEndian.PutUint64(d[n+12:], r.end)
+	at := len(r.dst) + 1 + lengthRoom
+	r.dst = r.dst[:len(r.dst)+n+20]
+	r.name()
 	if len(r.c.TraceState) > 0 {
 		r.traceState()
 	}
-	if !parent.IsZero() {
-		r.dst = append(r.dst, spanParentID<<3|wire.Bytes, 8)
-		r.dst = append(r.dst, parent[:]...)
-	}
-	if flags != 0 {
-		r.dst = wire.AppendFixed32(r.dst, spanFlags, flags)
-	}
-	r.name()
-	r.dst = append(r.dst, spanKind<<3|wire.Varint, byte(r.kind), spanStart<<3|wire.Fixed64)
-	r.dst = binary.LittleEndian.AppendUint64(r.dst, r.start)
-	r.dst = append(r.dst, spanEnd<<3|wire.Fixed64)
-	r.dst = binary.LittleEndian.AppendUint64(r.dst, r.end)
 	return at
 }
 
 // traceState writes the part of the logged tracestate that may be forwarded.
 func (r *request) traceState() {
-	var room [1 << 10]byte
-	if v := propagation.AppendTraceState(room[:0], r.c.TraceState); len(v) > 0 {
+	if v := propagation.AppendTraceState(r.scratch(), r.c.TraceState); len(v) > 0 {
 		r.dst = wire.AppendBytes(r.dst, spanTraceState, v)
 	}
 }

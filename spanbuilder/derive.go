@@ -3,7 +3,7 @@ package spanbuilder
 import (
 	"encoding/binary"
 
-	"github.com/dchest/siphash"
+	"github.com/zeebo/xxh3"
 
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/wire"
@@ -12,8 +12,8 @@ import (
 // Ids that are not known are derived, never random: the same entry gives the same ids at every agent and in every
 // release, so that copies collapse. The key and the version below must never change for a role that has been released.
 const (
-	deriveKey0, deriveKey1 = 0x616c7370616e2d76, 0x312d646572697665
-	deriveVersion          = 1
+	deriveSeed    = 0x616c7370616e2d76
+	deriveVersion = 1
 )
 
 // A role keeps ids apart that are derived from the same entry.
@@ -71,15 +71,15 @@ func (in input) entry(e *wire.Entry, l *Logger) input {
 	return in.requestID(e.RequestID)
 }
 
-func (d *derivation) sum(in input) (uint64, uint64) {
+// sum gives the XXH3 hash of in (64 bits).
+func (d *derivation) sum(in input) uint64 {
 	d.buf = in
-	return siphash.Hash128(deriveKey0, deriveKey1, in)
+	return xxh3.HashSeed(in, deriveSeed)
 }
 
 // hash gives a short stand-in for something long that is part of many ids.
 func (d *derivation) hash(b []byte) uint64 {
-	h, _ := d.sum(d.begin(roleNode).bytes(b))
-	return h
+	return d.sum(d.begin(roleNode).bytes(b))
 }
 
 // newTrace gives the trace id of a request without any context.
@@ -88,20 +88,21 @@ func (d *derivation) newTrace(e *wire.Entry, l *Logger) (t propagation.TraceID) 
 	if isUUID(e.RequestID) {
 		in = d.begin(roleShared).requestID(e.RequestID)
 	}
-	a, b := d.sum(in)
-	binary.BigEndian.PutUint64(t[:], a)
-	binary.BigEndian.PutUint64(t[8:], b|1) // zero is not an id
+	d.buf = in
+	sum := xxh3.Hash128Seed(in, deriveSeed)
+	binary.BigEndian.PutUint64(t[:], sum.Hi)
+	binary.BigEndian.PutUint64(t[8:], sum.Lo|1) // zero is not an id
 	return t
 }
 
 // newSpan gives the id of a span of e. The duration is part of it because the passes of a redirect share all the rest.
 func (d *derivation) newSpan(r role, trace propagation.TraceID, logged propagation.SpanID, e *wire.Entry, l *Logger) (s propagation.SpanID) {
 	in := append(append(d.begin(r), trace[:]...), logged[:]...)
-	a, _ := d.sum(in.entry(e, l))
-	if a == 0 {
-		a = 1
+	sum := d.sum(in.entry(e, l))
+	if sum == 0 {
+		sum = 1
 	}
-	binary.BigEndian.PutUint64(s[:], a)
+	binary.BigEndian.PutUint64(s[:], sum)
 	return s
 }
 

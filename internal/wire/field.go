@@ -55,6 +55,25 @@ func field(b []byte, i, end int) (key uint32, v uint64, next int) {
 	return key, v, next
 }
 
+// short reads what nearly all fields are: length-delimited, with one byte of length below 128 and one or two bytes of tag.
+// It gives the field's number, and 0 for all others.
+func short(b []byte, i, end int) (num uint32, v, next int) {
+	if i+3 > len(b) {
+		return 0, 0, 0
+	}
+	tag, n, v := uint32(b[i]), b[i+1], i+2
+	if tag >= 0x80 {
+		if n >= 0x80 {
+			return 0, 0, 0
+		}
+		tag, n, v = tag&0x7f|uint32(n)<<7, b[i+2], i+3
+	}
+	if tag&7 != Bytes || n >= 0x80 || v+int(n) > end {
+		return 0, 0, 0
+	}
+	return tag >> 3, v, v + int(n)
+}
+
 // squeeze takes out the high bit of each of the low six bytes.
 func squeeze(w uint64) uint64 {
 	w &= 0x7f7f_7f7f_7f7f
