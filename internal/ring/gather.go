@@ -34,6 +34,7 @@ func (b *Batch) Release() {
 type sender struct {
 	turn     chan struct{}
 	pending  []*Chunk  // taken, and in no batch yet
+	open     []*Chunk  // room for steal
 	deadline time.Time // when all that is there must go; zero: nothing was there
 	flush    bool      // the deadline has passed: pending goes out, however little it is
 }
@@ -90,7 +91,9 @@ func (c *Core) gather(b *Batch) (time.Duration, bool) {
 	if closed || !s.deadline.IsZero() && !now.Before(s.deadline) {
 		c.steal() // first: a chunk may go from a slot to full meanwhile, but not back
 		c.collect()
-		s.deadline, s.flush = time.Time{}, true
+		s.pending = append(s.pending, s.open...) // last: the oldest spans go first
+		clear(s.open)
+		s.open, s.deadline, s.flush = s.open[:0], time.Time{}, true
 	} else if c.due() {
 		c.collect()
 	}
@@ -156,7 +159,7 @@ func (c *Core) steal() {
 		if k := c.slots[i].Swap(nil); k != nil {
 			c.bytes.Add(int64(k.used))
 			c.spans.Add(int64(k.spans))
-			c.sender.pending = append(c.sender.pending, k)
+			c.sender.open = append(c.sender.open, k)
 		}
 	}
 }

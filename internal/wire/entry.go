@@ -167,79 +167,78 @@ func (e *Entry) WalkTCP(b []byte) bool {
 // The fields of AccessLogCommon that make spans; metadata (17) and filter state (21) are skipped by their length.
 func (e *Entry) walkCommon(b []byte, i, end int) bool {
 	for i < end {
-		key, v, next := field(b, i, end)
-		if i = next; next < 0 {
+		var num uint32
+		var v, next int
+		if i+2 < len(b) {
+			num, v, next = short(b, i)
+		}
+		switch {
+		case num == 0:
+			key, x, after := field(b, i, end)
+			if i = after; after < 0 {
+				return false
+			}
+			if key&7 != Bytes {
+				e.commonInt(key, x)
+				continue
+			}
+			num, v, next = key>>3, int(x), after
+		case next > end:
 			return false
 		}
+		i = next
 		ok := true
-		switch key & 7 {
-		case Bytes:
-			switch key >> 3 {
-			case 2:
-				ok = e.DownstreamRemote.walk(b, int(v), next)
-
-			case 3:
-				ok = e.DownstreamLocal.walk(b, int(v), next)
-
-			case 4:
-				ok = e.walkTLS(b[v:next:next])
-
-			case 5:
-				ok = e.Start.walk(b, int(v), next)
-
-			case 6, 7, 8, 9, 10, 11, 12:
-				ok = e.Timings[key>>3-6].walk(b, int(v), next)
-
-			case 13:
-				ok = e.UpstreamRemote.walk(b, int(v), next)
-
-			case 15:
-				e.UpstreamCluster = b[v:next:next]
-
-			case 16:
-				ok = e.Flags.walk(b[v:next:next])
-
-			case 18:
-				e.UpstreamFailure = b[v:next:next]
-
-			case 19:
-				e.RouteName = b[v:next:next]
-
-			case 20:
-				ok = e.DownstreamDirect.walk(b, int(v), next)
-
-			case 22:
-				ok = e.CustomTags.walk(b, int(v), next)
-
-			case 23:
-				ok = e.Duration.walk(b, int(v), next)
-
-			case 25:
-				e.TerminationDetails = b[v:next:next]
-
-			case 26:
-				e.StreamID = b[v:next:next]
-
-			case 28:
-				e.DownstreamFailure = b[v:next:next]
-			}
-		case Varint:
-			switch key >> 3 {
-			case 24:
-				e.Attempts = uint32(v)
-
-			case 27:
-				e.Intermediate = v != 0
-
-			case 33:
-				e.Type = AccessLogType(v)
-			}
+		switch num {
+		case 2:
+			ok = e.DownstreamRemote.walk(b, v, next)
+		case 3:
+			ok = e.DownstreamLocal.walk(b, v, next)
+		case 4:
+			ok = e.walkTLS(b[v:next:next])
+		case 5:
+			ok = e.Start.walk(b, v, next)
+		case 6, 7, 8, 9, 10, 11, 12:
+			ok = e.Timings[num-6].walk(b, v, next)
+		case 13:
+			ok = e.UpstreamRemote.walk(b, v, next)
+		case 15:
+			e.UpstreamCluster = b[v:next:next]
+		case 16:
+			ok = e.Flags.walk(b[v:next:next])
+		case 18:
+			e.UpstreamFailure = b[v:next:next]
+		case 19:
+			e.RouteName = b[v:next:next]
+		case 20:
+			ok = e.DownstreamDirect.walk(b, v, next)
+		case 22:
+			ok = e.CustomTags.walk(b, v, next)
+		case 23:
+			ok = e.Duration.walk(b, v, next)
+		case 25:
+			e.TerminationDetails = b[v:next:next]
+		case 26:
+			e.StreamID = b[v:next:next]
+		case 28:
+			e.DownstreamFailure = b[v:next:next]
 		}
 		if !ok {
 			return false
 		}
 	}
 	return true
+}
+
+// commonInt takes the integers of AccessLogCommon.
+func (e *Entry) commonInt(key uint32, x uint64) {
+	switch key {
+	case 24<<3 | Varint:
+		e.Attempts = uint32(x)
+	case 27<<3 | Varint:
+		e.Intermediate = x != 0
+	case 33<<3 | Varint:
+		e.Type = AccessLogType(x)
+	}
 }
 
 // message TLSProperties { TLSVersion tls_version = 1; ... string tls_sni_hostname = 3; ... }
@@ -256,92 +255,113 @@ func (e *Entry) walkTLS(b []byte) bool {
 
 func (e *Entry) walkRequest(b []byte, i, end int) bool {
 	for i < end {
-		key, v, next := field(b, i, end)
-		if i = next; next < 0 {
+		var num uint32
+		var v, next int
+		if i+2 < len(b) {
+			num, v, next = short(b, i)
+		}
+		switch {
+		case num == 0:
+			key, x, after := field(b, i, end)
+			if i = after; after < 0 {
+				return false
+			}
+			if key&7 != Bytes {
+				e.requestInt(key, x)
+				continue
+			}
+			num, v, next = key>>3, int(x), after
+		case next > end:
 			return false
 		}
-		switch key & 7 {
-		case Bytes:
-			switch key >> 3 {
-			case 2:
-				e.Scheme = b[v:next:next]
-
-			case 3:
-				e.Authority = b[v:next:next]
-
-			case 5:
-				e.Path = b[v:next:next]
-
-			case 6:
-				e.UserAgent = b[v:next:next]
-
-			case 8:
-				e.ForwardedFor = b[v:next:next]
-
-			case 9:
-				e.RequestID = b[v:next:next]
-
-			case 10:
-				e.OriginalPath = b[v:next:next]
-
-			case 13:
-				if !e.RequestHeaders.walk(b, int(v), next) {
-					return false
-				}
-			}
-		case Varint:
-			switch key >> 3 {
-			case 1:
-				e.Method = int32(v)
-
-			case 12:
-				e.RequestBody = v
+		i = next
+		switch num {
+		case 2:
+			e.Scheme = b[v:next:next]
+		case 3:
+			e.Authority = b[v:next:next]
+		case 5:
+			e.Path = b[v:next:next]
+		case 6:
+			e.UserAgent = b[v:next:next]
+		case 8:
+			e.ForwardedFor = b[v:next:next]
+		case 9:
+			e.RequestID = b[v:next:next]
+		case 10:
+			e.OriginalPath = b[v:next:next]
+		case 13:
+			if !e.RequestHeaders.walk(b, v, next) {
+				return false
 			}
 		}
 	}
 	return true
 }
 
+// requestInt takes the integers of HTTPRequestProperties.
+func (e *Entry) requestInt(key uint32, x uint64) {
+	switch key {
+	case 1<<3 | Varint:
+		e.Method = int32(x)
+	case 12<<3 | Varint:
+		e.RequestBody = x
+	}
+}
+
 func (e *Entry) walkResponse(b []byte, i, end int) bool {
 	for i < end {
-		key, v, next := field(b, i, end)
-		if i = next; next < 0 {
+		var num uint32
+		var v, next int
+		if i+2 < len(b) {
+			num, v, next = short(b, i)
+		}
+		switch {
+		case num == 0:
+			key, x, after := field(b, i, end)
+			if i = after; after < 0 {
+				return false
+			}
+			if key&7 != Bytes {
+				e.responseInt(key, x)
+				continue
+			}
+			num, v, next = key>>3, int(x), after
+		case next > end:
 			return false
 		}
+		i = next
 		ok := true
-		switch key & 7 {
-		case Bytes:
-			switch key >> 3 {
-			case 1: // google.protobuf.UInt32Value { uint32 value = 1; }
-				e.HasCode = true
-				for i := int(v); i < next && ok; {
-					key, v, after := field(b, i, next)
-					if key == 1<<3|Varint {
-						e.Code = uint32(v)
-					}
-					i, ok = after, after >= 0
+		switch num {
+		case 1: // google.protobuf.UInt32Value { uint32 value = 1; }
+			e.HasCode = true
+			for i := int(v); i < next && ok; {
+				key, v, after := field(b, i, next)
+				if key == 1<<3|Varint {
+					e.Code = uint32(v)
 				}
-
-			case 4:
-				ok = e.ResponseHeaders.walk(b, int(v), next)
-
-			case 5:
-				ok = e.ResponseTrailers.walk(b, int(v), next)
-
-			case 6:
-				e.CodeDetails = b[v:next:next]
+				i, ok = after, after >= 0
 			}
-		case Varint:
-			switch key >> 3 {
-			case 3:
-				e.ResponseBody = v
-			}
+		case 4:
+			ok = e.ResponseHeaders.walk(b, v, next)
+		case 5:
+			ok = e.ResponseTrailers.walk(b, v, next)
+		case 6:
+			e.CodeDetails = b[v:next:next]
 		}
 		if !ok {
 			return false
 		}
 	}
 	return true
+}
+
+// responseInt takes the integers of HTTPResponseProperties.
+func (e *Entry) responseInt(key uint32, x uint64) {
+	switch key {
+	case 3<<3 | Varint:
+		e.ResponseBody = x
+	}
 }
 
 // A map field is a repeated message { string key = 1; string value = 2; }.
