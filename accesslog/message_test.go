@@ -62,7 +62,7 @@ func tell(m *Message) string {
 			if e.TCP {
 				out = append(out, fmt.Sprint(e.BytesSent))
 			} else {
-				out = append(out, cmp.Or(string(e.Path), "-"))
+				out = append(out, cmp.Or(string(e.Text(wire.Path)), "-"))
 			}
 			continue
 		case Malformed:
@@ -167,7 +167,7 @@ func TestRecordedMessages(t *testing.T) {
 			for m.Next(&e) == Good {
 				start, _ := e.Start.Unix()
 				l := loggers[f.Stream]
-				got = append(got, fmt.Sprintf("%s %s %d %d %d %q %q %d", l.node, l.log, e.Type, start, e.Code, e.Path, legible(e.StreamID), e.Attempts))
+				got = append(got, fmt.Sprintf("%s %s %d %d %d %q %q %d", l.node, l.log, e.Type, start, e.Code, e.Text(wire.Path), legible(e.Text(wire.StreamID)), e.Attempts))
 			}
 			if m.Next(&e) != End || m.Truncated() {
 				t.Errorf("%s: a message is broken", mode)

@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -123,12 +124,9 @@ func TestBound(t *testing.T) {
 					l := loggerOf("sidecar~10.0.0.1~p.ns~d", logName)
 					for _, m := range []proto.Message{m, connection} {
 						e := walked(t, m)
-						for _, v := range texts(e) {
-							old := *v
-							*v = slices.Concat(old, long)
+						for e := range lengthened(e, long) {
 							server(t, b, e, l, claim)
 							client(t, b, e, l, claim)
-							*v = old
 						}
 					}
 				}
@@ -142,20 +140,25 @@ func TestBoundOfLists(t *testing.T) {
 	const limit = 64
 	o, l := options(), loggerOf("sidecar~10.0.0.1~p.ns~d", strings.Repeat("\xff-", 1000))
 	o.MaxValue = limit
-	var list wire.Fields
 	var names []string
 	for i := range maxAttributes + 10 {
 		names = append(names, fmt.Sprintf("%0*d", limit, i))
-		list = append(list, wire.Field{Key: []byte(names[i]), Value: []byte(names[i])})
 	}
-	e := walked(t, fullEntry())
-	e.CustomTags = list
-	server(t, New(o), e, l, fullClaim())
-	e.CustomTags, e.RequestHeaders = nil, list
+	with := func(m wire.MapField, n int) *wire.Entry {
+		e := walked(t, fullEntry())
+		e.Clear(wire.CustomTags)
+		e.Clear(wire.RequestHeaders)
+		for _, name := range names[:n] {
+			e.Add(m, []byte(name), []byte(name))
+		}
+		return e
+	}
+	server(t, New(o), with(wire.CustomTags, len(names)), l, fullClaim())
 	o.RequestHeaders = names
-	server(t, New(o), e, l, fullClaim())
+	server(t, New(o), with(wire.RequestHeaders, len(names)), l, fullClaim())
 
-	e.CustomTags, e.RequestHeaders = slices.Concat(list[:maxAttributes], wire.Fields{{Key: []byte("a"), Value: make([]byte, 1<<20)}}), nil
+	e := with(wire.CustomTags, maxAttributes)
+	e.Add(wire.CustomTags, []byte("a"), make([]byte, 1<<20))
 	if got := New(options()).Bound(e); got > 64<<10 {
 		t.Errorf("Bound counts %d bytes for tags that are not written", got)
 	}
@@ -170,15 +173,36 @@ func TestFixedBound(t *testing.T) {
 	}
 }
 
-// texts gives every text of an entry.
-func texts(e *wire.Entry) []*[]byte {
-	all := []*[]byte{&e.DownstreamRemote.Host, &e.DownstreamDirect.Host, &e.UpstreamRemote.Host, &e.UpstreamCluster, &e.RouteName,
-		&e.UpstreamFailure, &e.DownstreamFailure, &e.TerminationDetails, &e.SNI, &e.Scheme, &e.Authority, &e.Path, &e.OriginalPath,
-		&e.UserAgent, &e.ForwardedFor, &e.RequestID, &e.CodeDetails}
-	for _, list := range []wire.Fields{e.CustomTags, e.RequestHeaders, e.ResponseHeaders, e.ResponseTrailers} {
-		for i := range list {
-			all = append(all, &list[i].Key, &list[i].Value)
+// lengthened gives e with one text after the other longer by that much.
+func lengthened(e *wire.Entry, by []byte) iter.Seq[*wire.Entry] {
+	return func(yield func(*wire.Entry) bool) {
+		for f := range wire.NumTexts {
+			c := *e
+			c.Set(f, slices.Concat(e.Text(f), by))
+			yield(&c)
+		}
+		for i := range 3 {
+			c := *e
+			host := []*wire.Address{&c.DownstreamRemote, &c.DownstreamDirect, &c.UpstreamRemote}[i]
+			host.Host = c.Keep(slices.Concat(e.Bytes(host.Host), by))
+			yield(&c)
+		}
+		for m := range wire.NumMaps {
+			for i := range 2 * e.Fields(m).Len() {
+				c := *e
+				c.Clear(m)
+				for j, f := 0, e.Fields(m); j < f.Len(); j++ {
+					k, v := f.Key(j), f.Value(j)
+					switch {
+					case i == 2*j:
+						k = slices.Concat(k, by)
+					case i == 2*j+1:
+						v = slices.Concat(v, by)
+					}
+					c.Add(m, k, v)
+				}
+				yield(&c)
+			}
 		}
 	}
-	return all
 }

@@ -116,24 +116,25 @@ func (b *Builder) Bound(e *wire.Entry) int {
 	n := fixedBound + b.listBound
 	add := func(v []byte, grows int) { n += min(len(v)*grows, b.opts.MaxValue) }
 	// A byte that is not UTF-8 becomes three. A value that is there twice, be it as a part of url.full, is added twice.
-	for _, v := range [...][]byte{e.Authority, e.Authority, e.Scheme, e.Scheme, e.UserAgent, e.RequestID, e.UpstreamCluster, e.RouteName,
-		e.CodeDetails, e.TerminationDetails, e.UpstreamFailure, e.DownstreamFailure, e.SNI, e.DownstreamRemote.Host,
-		e.DownstreamDirect.Host, e.DownstreamLocal.Host, e.UpstreamRemote.Host, e.UpstreamRemote.Host, e.ForwardedFor} {
+	for _, v := range [...][]byte{e.Text(wire.Authority), e.Text(wire.Authority), e.Text(wire.Scheme), e.Text(wire.Scheme), e.Text(wire.UserAgent), e.Text(wire.RequestID), e.Text(wire.UpstreamCluster), e.Text(wire.RouteName),
+		e.Text(wire.CodeDetails), e.Text(wire.TerminationDetails), e.Text(wire.UpstreamFailure), e.Text(wire.DownstreamFailure), e.Text(wire.SNI), e.Bytes(e.DownstreamRemote.Host),
+		e.Bytes(e.DownstreamDirect.Host), e.Bytes(e.DownstreamLocal.Host), e.Bytes(e.UpstreamRemote.Host), e.Bytes(e.UpstreamRemote.Host), e.Text(wire.ForwardedFor)} {
 		add(v, 3)
 	}
-	for _, v := range [...][]byte{e.Path, e.OriginalPath} {
+	for _, v := range [...][]byte{e.Text(wire.Path), e.Text(wire.OriginalPath)} {
 		add(v, 3) // rpc.method_original
 		add(v, 5) // url.path and url.query, where "=&" may become "=REDACTED&"
 		add(v, 5) // url.full
 	}
-	for _, f := range e.CustomTags[:min(len(e.CustomTags), maxAttributes)] {
+	tags := e.Fields(wire.CustomTags)
+	for i := range min(tags.Len(), maxAttributes) {
 		n += fieldBound
-		add(f.Key, 3)
-		add(f.Value, 3)
+		add(tags.Key(i), 3)
+		add(tags.Value(i), 3)
 	}
-	for _, list := range [...]wire.Fields{e.RequestHeaders, e.ResponseHeaders, e.ResponseTrailers} {
-		for i := range list {
-			add(list[i].Value, 3)
+	for _, m := range [...]wire.MapField{wire.RequestHeaders, wire.ResponseHeaders, wire.ResponseTrailers} {
+		for i, list := 0, e.Fields(m); i < list.Len(); i++ {
+			add(list.Value(i), 3)
 		}
 	}
 	if original, ok := originalMethod(e); ok {
@@ -173,10 +174,10 @@ func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte
 // Server makes. dst needs room for Bound(e) bytes.
 func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID) ([]byte, Repairs) {
 	var r request
-	r.init(b, dst, e, l, c, e.Path) // as it was rewritten
+	r.init(b, dst, e, l, c, e.Text(wire.Path)) // as it was rewritten
 	r.kind = kindClient
 	// A code without a byte from the host is Envoy's own.
-	if !e.Timings[wire.FirstUpstreamRx].Set && string(e.CodeDetails) != "via_upstream" {
+	if !e.Timings[wire.FirstUpstreamRx].Set && string(e.Text(wire.CodeDetails)) != "via_upstream" {
 		r.answered, r.rpc.status = false, -1
 	}
 	began := r.start
@@ -207,7 +208,7 @@ func (b *Builder) ClientSpan(i *Identity, e *wire.Entry, l *Logger, c *Claim) (p
 }
 
 func (r *request) init(b *Builder, dst []byte, e *wire.Entry, l *Logger, c *Claim, path []byte) {
-	r.dst, r.field, r.limit = dst, spanAttributes, b.opts.MaxValue
+	r.dst, r.in, r.field, r.limit = dst, e.Input(), spanAttributes, b.opts.MaxValue
 	r.b, r.e, r.l, r.c = b, e, l, c
 	r.start, _ = e.Start.Unix()
 	r.end = r.start + length(e)
@@ -302,7 +303,7 @@ const completeEvent = "request_complete"
 // message Span.Event { fixed64 time_unix_nano = 1; string name = 2; }
 const eventTime = 3
 
-var timingEvents = func() (list [wire.NumTimings][]byte) {
+var timingEvents = func() (list [wire.NumTimings]block) {
 	for i, name := range eventNames {
 		list[i] = newEvent(name)
 	}
@@ -311,24 +312,25 @@ var timingEvents = func() (list [wire.NumTimings][]byte) {
 
 var durationEvent = newEvent(completeEvent)
 
-func newEvent(name string) []byte {
+func newEvent(name string) (b block) {
 	event := wire.AppendBytes(wire.AppendFixed64(nil, 1, 0), 2, name)
-	return wire.AppendBytes(nil, spanEvents, event)
+	b.size = copy(b.bytes[:], wire.AppendBytes(nil, spanEvents, event))
+	return b
 }
 
 func (r *request) events() {
 	for i := range r.e.Timings {
 		if t := &r.e.Timings[i]; t.Set {
-			r.event(timingEvents[i], r.start+uint64(max(t.Duration(), 0)))
+			r.event(&timingEvents[i], r.start+uint64(max(t.Duration(), 0)))
 		}
 	}
 	if r.e.Duration.Set {
-		r.event(durationEvent, r.end)
+		r.event(&durationEvent, r.end)
 	}
 }
 
-func (r *request) event(rendered []byte, at uint64) {
+func (r *request) event(rendered *block, at uint64) {
 	n := len(r.dst)
-	r.dst = append(r.dst, rendered...)
+	r.block(rendered)
 	binary.LittleEndian.PutUint64(r.dst[n+eventTime:], at)
 }

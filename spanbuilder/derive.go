@@ -66,9 +66,9 @@ func (in input) entry(e *wire.Entry, l *Logger) input {
 	start, _ := e.Start.Unix()
 	in = in.uint(l.nodeHash).uint(start).uint(uint64(e.Duration.Duration()))
 	if e.TCP {
-		return in.bytes(e.StreamID) // a UUID of its own for each connection
+		return in.bytes(e.Text(wire.StreamID)) // a UUID of its own for each connection
 	}
-	return in.requestID(e.RequestID)
+	return in.requestID(e.Text(wire.RequestID))
 }
 
 // sum gives the XXH3 hash of in (64 bits).
@@ -85,8 +85,8 @@ func (d *derivation) hash(b []byte) uint64 {
 // newTrace gives the trace id of a request without any context.
 func (d *derivation) newTrace(e *wire.Entry, l *Logger) (t propagation.TraceID) {
 	in := d.begin(roleTrace).entry(e, l)
-	if isUUID(e.RequestID) {
-		in = d.begin(roleShared).requestID(e.RequestID)
+	if isUUID(e.Text(wire.RequestID)) {
+		in = d.begin(roleShared).requestID(e.Text(wire.RequestID))
 	}
 	d.buf = in
 	sum := xxh3.Hash128Seed(in, deriveSeed)

@@ -31,6 +31,7 @@ type Repairs struct {
 // encoder appends attributes to dst. An attribute with an empty value is not written.
 type encoder struct {
 	dst     []byte
+	in      []byte // the entry
 	field   uint32 // of the list of attributes in the message being written
 	limit   int    // bytes of a value
 	count   int
@@ -48,14 +49,30 @@ func (s *encoder) scratch() []byte {
 	return free[len(free)-len(free)/5:][:0]
 }
 
-// text appends a string that came from outside.
-func (s *encoder) text(k *key, v []byte) {
+// text appends a string of the entry. Where there is room it is copied with some of what follows it, in constant sizes.
+func (s *encoder) text(k *key, p wire.Place) {
+	n, at := p.Len(), len(s.dst)
+	if n == 0 {
+		return
+	}
+	in := s.in[p.From():]
+	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom || len(in) < valueRoom ||
+		!wire.CopyShort(k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n), (*[valueRoom]byte)(in), n) {
+		s.bytes(k, in[:n])
+		return
+	}
+	s.dst = s.dst[:at+k.size+n]
+	s.count++
+}
+
+// bytes appends a string that came from outside.
+func (s *encoder) bytes(k *key, v []byte) {
 	at, n := len(s.dst), len(v)
 	if n == 0 {
 		return
 	}
 	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom ||
-		!wire.CopyASCII(k.begin(s.dst[at:at+quickRoom], n), v) {
+		!wire.CopyASCII(k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n)[:], v) {
 		s.textOf(k.name, v)
 		return
 	}
@@ -63,11 +80,25 @@ func (s *encoder) text(k *key, v []byte) {
 	s.count++
 }
 
-// begin writes what stands before a string of n bytes and gives the rest of d.
-func (k *key) begin(d []byte, n int) []byte {
-	*(*[headRoom]byte)(d) = k.head
-	d[1], d[k.size-3], d[k.size-1] = byte(k.size-2+n), byte(2+n), byte(n)
-	return d[k.size:]
+// block appends attributes that were rendered ahead.
+func (s *encoder) block(b *block) {
+	at := len(s.dst)
+	if cap(s.dst)-at < headRoom || s.count+b.count > maxAttributes {
+		s.blockOf(b)
+		return
+	}
+	*(*[headRoom]byte)(s.dst[at : at+headRoom]) = b.bytes
+	s.dst = s.dst[:at+b.size]
+	s.count += b.count
+}
+
+func (s *encoder) blockOf(b *block) {
+	if s.count+b.count > maxAttributes {
+		s.dropped += b.count
+		return
+	}
+	s.dst = append(s.dst, b.bytes[:b.size]...)
+	s.count += b.count
 }
 
 // textOf is text for any key and any value.
@@ -190,7 +221,7 @@ func (s *encoder) str(k *key, v string) {
 	if n == 0 {
 		return
 	}
-	copy(k.begin(s.dst[at:at+quickRoom], n), v)
+	copy(k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n)[:], v)
 	s.dst = s.dst[:at+k.size+n]
 	s.count++
 }
@@ -207,43 +238,48 @@ func (s *encoder) strOf(name, v string) {
 }
 
 func (s *encoder) int(k *key, v int64) {
-	d := s.head(k)
-	if d == nil {
+	at := len(s.dst)
+	if s.count >= maxAttributes || cap(s.dst)-at < quickRoom {
+		s.number(k, wire.AppendVarint(make([]byte, 0, binary.MaxVarintLen64), uint64(v)))
 		return
 	}
-	n := k.size
-	for u := uint64(v); ; n++ {
-		if d[n] = byte(u); u < 0x80 {
-			break
-		}
-		d[n] |= 0x80
+	d := (*[quickRoom]byte)(s.dst[at : at+quickRoom])
+	*(*[headRoom]byte)(d[:]) = k.head
+	n, u := k.size, uint64(v)
+	for ; u >= 0x80 && n < quickRoom; n++ {
+		d[n] = byte(u) | 0x80
 		u >>= 7
 	}
-	n++
-	d[1], d[k.size-2] = byte(n-2), byte(n-k.size+1)
-	s.dst = s.dst[:len(s.dst)+n]
+	d[n] = byte(u)
+	d[1], d[k.size-2] = byte(n-1), byte(n-k.size+2)
+	s.dst = s.dst[:at+n+1]
+	s.count++
 }
 
 func (s *encoder) double(k *key, v float64) {
-	d := s.head(k)
-	if d == nil {
+	at := len(s.dst)
+	if s.count >= maxAttributes || cap(s.dst)-at < quickRoom {
+		s.number(k, binary.LittleEndian.AppendUint64(make([]byte, 0, 8), math.Float64bits(v)))
 		return
 	}
-	binary.LittleEndian.PutUint64(d[k.size:], math.Float64bits(v))
+	d := (*[quickRoom]byte)(s.dst[at : at+quickRoom])
+	*(*[headRoom]byte)(d[:]) = k.head
 	d[1], d[k.size-2] = byte(k.size+8-2), 1+8
-	s.dst = s.dst[:len(s.dst)+k.size+8]
+	binary.LittleEndian.PutUint64(d[k.size:], math.Float64bits(v))
+	s.dst = s.dst[:at+k.size+8]
+	s.count++
 }
 
-// head gives room behind dst that begins with what stands before a number, nil when the attribute is one too many.
-func (s *encoder) head(k *key) []byte {
+// number appends a number, encoded, where room is scarce.
+func (s *encoder) number(k *key, v []byte) {
 	if s.count >= maxAttributes {
 		s.dropped++
-		return nil
+		return
 	}
 	s.count++
-	d := s.room()
-	*(*[headRoom]byte)(d) = k.head
-	return d
+	at := len(s.dst)
+	s.dst = append(append(s.dst, k.head[:k.size]...), v...)
+	s.dst[at+1], s.dst[at+k.size-2] = byte(k.size-2+len(v)), byte(1+len(v))
 }
 
 // room gives the bytes behind dst in which quickRoom can be written.

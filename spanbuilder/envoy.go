@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/alspan/alspan/internal/wire"
@@ -15,36 +16,41 @@ func (r *request) envoyAttributes() {
 	e := r.e
 	if e.Flags != 0 {
 		var room [96]byte
-		r.text(envoyResponseFlagsKey, e.Flags.AppendNames(room[:0]))
+		r.bytes(envoyResponseFlagsKey, e.Flags.AppendNames(room[:0]))
 	}
-	r.text(envoyResponseCodeDetailsKey, e.CodeDetails)
-	r.text(envoyUpstreamClusterKey, e.UpstreamCluster)
-	switch e.UpstreamRemote.Kind {
-	case wire.PipeAddress, wire.InternalAddress:
-		r.text(envoyUpstreamAddressKey, e.UpstreamRemote.Host)
-	case wire.SocketAddress:
-		var room [64]byte
-		at := append(room[:0], e.UpstreamRemote.Host...)
-		if bytes.IndexByte(e.UpstreamRemote.Host, ':') >= 0 {
-			at = append(append(append(room[:0], '['), e.UpstreamRemote.Host...), ']')
-		}
-		r.text(envoyUpstreamAddressKey, strconv.AppendUint(append(at, ':'), uint64(e.UpstreamRemote.Port), 10))
-	}
-	r.text(envoyRouteNameKey, e.RouteName)
+	r.text(envoyResponseCodeDetailsKey, e.At(wire.CodeDetails))
+	r.text(envoyUpstreamClusterKey, e.At(wire.UpstreamCluster))
+	r.upstreamAddress()
+	r.text(envoyRouteNameKey, e.At(wire.RouteName))
 	if e.Attempts > 0 {
 		r.int(envoyAttemptsKey, int64(e.Attempts))
 	}
-	r.text(envoyRequestIDKey, e.RequestID)
-	r.text(envoyLogNameKey, r.l.logName[:min(len(r.l.logName), maxLogName)])
-	r.text(envoyConnectionTerminationDetailsKey, e.TerminationDetails)
-	r.text(envoyUpstreamTransportFailureReasonKey, e.UpstreamFailure)
-	r.text(envoyDownstreamTransportFailureReasonKey, e.DownstreamFailure)
-	r.text(envoyRequestedServerNameKey, e.SNI)
+	r.text(envoyRequestIDKey, e.At(wire.RequestID))
+	r.bytes(envoyLogNameKey, r.l.logName[:min(len(r.l.logName), maxLogName)])
+	r.text(envoyConnectionTerminationDetailsKey, e.At(wire.TerminationDetails))
+	r.text(envoyUpstreamTransportFailureReasonKey, e.At(wire.UpstreamFailure))
+	r.text(envoyDownstreamTransportFailureReasonKey, e.At(wire.DownstreamFailure))
+	r.text(envoyRequestedServerNameKey, e.At(wire.SNI))
 	if e.TCP {
 		r.int(envoyBytesReceivedKey, int64(e.BytesReceived))
 		r.int(envoyBytesSentKey, int64(e.BytesSent))
 	}
 	r.durations()
+}
+
+// upstreamAddress writes the host that Envoy chose, as Envoy prints it.
+func (r *request) upstreamAddress() {
+	a := &r.e.UpstreamRemote
+	if a.Kind != wire.SocketAddress {
+		r.text(envoyUpstreamAddressKey, a.Host)
+		return
+	}
+	host, room := r.e.Bytes(a.Host), [64]byte{}
+	at := append(room[:0], host...)
+	if bytes.IndexByte(host, ':') >= 0 {
+		at = append(append(append(room[:0], '['), host...), ']')
+	}
+	r.bytes(envoyUpstreamAddressKey, strconv.AppendUint(append(at, ':'), uint64(a.Port), 10))
 }
 
 // durations writes the two figures that are asked for most: how long the upstream took, and how long Envoy did.
@@ -62,38 +68,39 @@ func (r *request) durations() {
 
 // customTags writes the tags of the access log that carry no ids. Of a key that is there twice the last value counts.
 func (r *request) customTags() {
-	tags := r.e.CustomTags[:min(len(r.e.CustomTags), maxAttributes)]
-	r.dropped += len(r.e.CustomTags) - len(tags)
-	keys := tags
-	for i := range tags {
-		if len(tags[i].Key) > r.limit || !wire.ASCII(tags[i].Key) {
-			keys = r.finalKeys(tags)
-			break
+	tags := r.e.Fields(wire.CustomTags)
+	n := min(tags.Len(), maxAttributes)
+	r.dropped += tags.Len() - n
+	for i := range n {
+		if key := tags.Key(i); len(key) > r.limit || !wire.ASCII(key) {
+			r.oddTags(tags, n)
+			return
 		}
 	}
-	for i := range tags {
-		if len(tags[i].Key) > 0 && !r.b.isIDTag(tags[i].Key) && !isRepeated(keys[i].Key, keys[i+1:]) {
-			r.tag(tags[i].Key, tags[i].Value)
+	for i := range n {
+		key := tags.Key(i)
+		repeated := false
+		for j := i + 1; j < n && !repeated; j++ {
+			repeated = bytes.Equal(key, tags.Key(j))
+		}
+		if len(key) > 0 && !repeated && !r.b.isIDTag(key) {
+			r.tag(key, tags.Value(i))
 		}
 	}
 }
 
-// finalKeys gives the keys of tags as they will be written: keys that differ may be the same once they are repaired and cut.
-func (r *request) finalKeys(tags wire.Fields) wire.Fields {
-	keys := make(wire.Fields, len(tags))
-	for i := range tags {
-		keys[i].Key = wire.NewText(tags[i].Key, r.limit).Append(nil)
+// oddTags writes tags of which not all keys are written as they are: some that differ may be the same once they are
+// repaired and cut.
+func (r *request) oddTags(tags wire.Fields, n int) {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = string(wire.NewText(tags.Key(i), r.limit).Append(nil))
 	}
-	return keys
-}
-
-func isRepeated(key []byte, later wire.Fields) bool {
-	for i := range later {
-		if bytes.Equal(key, later[i].Key) {
-			return true
+	for i := range keys {
+		if len(tags.Key(i)) > 0 && !r.b.isIDTag(tags.Key(i)) && !slices.Contains(keys[i+1:], keys[i]) {
+			r.tag(tags.Key(i), tags.Value(i))
 		}
 	}
-	return false
 }
 
 func (b *Builder) isIDTag(key []byte) bool {
@@ -170,7 +177,7 @@ func (r *request) noAnswer() string {
 	if name := r.e.Flags.First(); name != "" {
 		return name
 	}
-	word := r.e.CodeDetails
+	word := r.e.Text(wire.CodeDetails)
 	for i, c := range word {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '.' {
 			word = word[:i]

@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -26,17 +27,32 @@ func originalMethod(e *wire.Entry) ([]byte, bool) {
 	if value, _ := method(e); value != otherMethod {
 		return nil, false
 	}
-	return e.RequestHeaders.Get(":method")
+	return e.Fields(wire.RequestHeaders).Get(":method")
 }
 
-var protocolVersions = [...]string{1: "1.0", "1.1", "2", "3"}
-var tlsVersions = [...]string{1: "1", "1.1", "1.2", "1.3"}
+// The attributes whose values are few are rendered ahead.
+var (
+	methodBlocks = func() (list [len(methodNames)]block) {
+		for i, name := range methodNames {
+			list[i] = newBlock("http.request.method", cmp.Or(name, otherMethod))
+		}
+		return list
+	}()
+	protocolBlocks = [...]block{1: newBlock("network.protocol.version", "1.0"), newBlock("network.protocol.version", "1.1"),
+		newBlock("network.protocol.version", "2"), newBlock("network.protocol.version", "3")}
+	tlsBlocks = [...]block{1: tlsBlock("1"), tlsBlock("1.1"), tlsBlock("1.2"), tlsBlock("1.3")}
+)
 
-func pick(names []string, i int32) string {
-	if i > 0 && int(i) < len(names) {
-		return names[i]
+func tlsBlock(version string) block {
+	return newBlock("tls.protocol.name", "tls", "tls.protocol.version", version)
+}
+
+// pick gives the block for the value of an enum, an empty one where there is none.
+func pick(blocks []block, i int32) *block {
+	if uint32(i) < uint32(len(blocks)) {
+		return &blocks[i]
 	}
-	return ""
+	return &blocks[0]
 }
 
 // name writes the span's name: never a raw path.
@@ -63,10 +79,9 @@ func (r *request) common() {
 	case e.TCP:
 		r.str(networkTransportKey, "tcp")
 	default:
-		value, _ := method(e)
-		r.str(httpRequestMethodKey, value)
+		r.block(pick(methodBlocks[:], e.Method))
 		if original, ok := originalMethod(e); ok {
-			r.text(httpRequestMethodOriginalKey, original)
+			r.bytes(httpRequestMethodOriginalKey, original)
 		}
 		if r.answered {
 			r.int(httpResponseStatusCodeKey, int64(e.Code))
@@ -79,8 +94,8 @@ func (r *request) common() {
 // requestAttributes writes what the request and its sender say.
 func (r *request) requestAttributes() {
 	e := r.e
-	r.text(urlSchemeKey, e.Scheme)
-	r.text(urlPathKey, r.target.path)
+	r.text(urlSchemeKey, e.At(wire.Scheme))
+	r.bytes(urlPathKey, r.target.path)
 	r.query()
 	if e.TCP {
 		r.address(&serverKeys, &e.DownstreamLocal)
@@ -94,25 +109,22 @@ func (r *request) requestAttributes() {
 	} else {
 		r.address(&networkPeerKeys, &e.DownstreamDirect)
 	}
-	r.str(networkProtocolVersionKey, pick(protocolVersions[:], e.Protocol))
-	if v := pick(tlsVersions[:], e.TLSVersion); v != "" {
-		r.str(tlsProtocolNameKey, "tls")
-		r.str(tlsProtocolVersionKey, v)
-	}
-	r.text(userAgentOriginalKey, e.UserAgent)
+	r.block(pick(protocolBlocks[:], e.Protocol))
+	r.block(pick(tlsBlocks[:], e.TLSVersion))
+	r.text(userAgentOriginalKey, e.At(wire.UserAgent))
 	if !e.TCP {
 		r.int(httpRequestBodySizeKey, int64(e.RequestBody))
 		r.int(httpResponseBodySizeKey, int64(e.ResponseBody))
 	}
 	for _, key := range r.b.opts.RequestHeaders {
-		if v, ok := e.RequestHeaders.Get(key); ok {
+		if v, ok := e.Fields(wire.RequestHeaders).Get(key); ok {
 			r.texts("http.request.header.", key, v)
 		}
 	}
 	for _, key := range r.b.opts.ResponseHeaders {
-		v, ok := e.ResponseHeaders.Get(key)
+		v, ok := e.Fields(wire.ResponseHeaders).Get(key)
 		if !ok {
-			v, ok = e.ResponseTrailers.Get(key)
+			v, ok = e.Fields(wire.ResponseTrailers).Get(key)
 		}
 		if ok {
 			r.texts("http.response.header.", key, v)
@@ -129,19 +141,19 @@ func (r *request) upstreamAttributes() {
 	if e.Attempts > 1 {
 		r.int(httpRequestResendCountKey, int64(e.Attempts-1))
 	}
-	r.text(envoyUpstreamClusterKey, e.UpstreamCluster)
-	r.text(envoyUpstreamTransportFailureReasonKey, e.UpstreamFailure)
+	r.text(envoyUpstreamClusterKey, e.At(wire.UpstreamCluster))
+	r.text(envoyUpstreamTransportFailureReasonKey, e.At(wire.UpstreamFailure))
 }
 
 // server writes whom the caller asked.
 func (r *request) server() {
-	host, port := splitAuthority(r.e.Authority)
+	host, port := splitAuthority(r.e.Text(wire.Authority))
 	if len(host) == 0 {
 		return
 	}
-	r.text(serverKeys.address, host)
+	r.bytes(serverKeys.address, host)
 	if port == 0 && r.kind == kindClient { // required there
-		port = defaultPort(r.e.Scheme)
+		port = defaultPort(r.e.Text(wire.Scheme))
 	}
 	if port != 0 {
 		r.int(serverKeys.port, port)
@@ -154,30 +166,30 @@ func (r *request) client() {
 		r.address(&clientKeys, &r.e.DownstreamRemote)
 		return
 	}
-	first, _, _ := bytes.Cut(r.e.ForwardedFor, []byte{','})
-	r.text(clientKeys.address, bytes.TrimSpace(first))
+	first, _, _ := bytes.Cut(r.e.Text(wire.ForwardedFor), []byte{','})
+	r.bytes(clientKeys.address, bytes.TrimSpace(first))
 }
 
 // fullURL writes url.full, without credentials.
 func (r *request) fullURL() {
 	e := r.e
-	authority := withoutUser(e.Authority)
-	if len(authority) == 0 || len(e.Scheme) == 0 {
+	authority := withoutUser(e.Text(wire.Authority))
+	if len(authority) == 0 || len(e.Text(wire.Scheme)) == 0 {
 		return
 	}
-	full := append(append(append(r.scratch(), e.Scheme...), "://"...), authority...)
+	full := append(append(append(r.scratch(), e.Text(wire.Scheme)...), "://"...), authority...)
 	if len(r.target.path) > 0 && r.target.path[0] == '/' { // "*" is no part of a URL
 		full = append(full, r.target.path...)
 	}
 	if len(r.target.query) > 0 {
 		full = r.b.appendQuery(append(full, '?'), r.target.query)
 	}
-	r.text(urlFullKey, full)
+	r.bytes(urlFullKey, full)
 }
 
 // address writes the address and, where it has one, the port.
 func (r *request) address(keys *pair, a *wire.Address) {
-	if len(a.Host) == 0 {
+	if a.Host.Len() == 0 {
 		return
 	}
 	r.text(keys.address, a.Host)

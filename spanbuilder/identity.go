@@ -151,8 +151,9 @@ func (i *Identity) Learn(e *wire.Entry, l *Logger) {
 
 func (i *Identity) read(e *wire.Entry) {
 	i.Set.Reset()
-	for _, h := range e.RequestHeaders {
-		i.Set.Header(h.Key, h.Value)
+	headers := e.Fields(wire.RequestHeaders)
+	for n := range headers.Len() {
+		i.Set.Header(headers.Key(n), headers.Value(n))
 	}
 	i.Set.Finish()
 }
@@ -285,14 +286,14 @@ type idTags struct{ trace, span []string }
 // ids gives the ids in e's tags, zero for an absent one. "-", an empty value and zeros mean absent.
 func (t *idTags) ids(e *wire.Entry) (trace propagation.TraceID, span propagation.SpanID) {
 	for _, name := range t.trace {
-		if v, ok := e.CustomTags.Get(name); ok {
+		if v, ok := e.Fields(wire.CustomTags).Get(name); ok {
 			if trace, ok = propagation.ParseTraceID(v); ok {
 				break
 			}
 		}
 	}
 	for _, name := range t.span {
-		if v, ok := e.CustomTags.Get(name); ok {
+		if v, ok := e.Fields(wire.CustomTags).Get(name); ok {
 			if span, ok = propagation.ParseSpanID(v); ok {
 				break
 			}

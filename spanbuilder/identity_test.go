@@ -33,7 +33,8 @@ func options() Options {
 // testEntry makes an entry of one request: "name: value" lines are logged request headers, "tag name: value" custom tags,
 // "host" an upstream host, "rid value" the request id.
 func testEntry(typ wire.AccessLogType, lines ...string) *wire.Entry {
-	e := &wire.Entry{Type: typ, Start: wire.Time{Seconds: 1795247511, Nanos: 394254000, Set: true}, RequestID: []byte(uuid), Path: []byte("/ok"), Method: 1}
+	e := entryWith(wire.RequestID, uuid, wire.Path, "/ok")
+	e.Type, e.Start, e.Method = typ, wire.Time{Seconds: 1795247511, Nanos: 394254000, Set: true}, 1
 	if typ != wire.DownstreamStart {
 		e.Duration = wire.Time{Nanos: 1_500_000, Set: true}
 		e.Code, e.HasCode = 200, true
@@ -42,13 +43,13 @@ func testEntry(typ wire.AccessLogType, lines ...string) *wire.Entry {
 		key, value, _ := strings.Cut(line, ": ")
 		switch {
 		case line == "host":
-			e.UpstreamRemote = wire.Address{Kind: wire.SocketAddress, Host: []byte("10.0.0.9"), Port: 8080}
+			e.UpstreamRemote = wire.Address{Kind: wire.SocketAddress, Host: e.Keep([]byte("10.0.0.9")), Port: 8080}
 		case strings.HasPrefix(line, "rid "):
-			e.RequestID = []byte(line[4:])
+			e.Set(wire.RequestID, []byte(line[4:]))
 		case strings.HasPrefix(key, "tag "):
-			e.CustomTags = append(e.CustomTags, wire.Field{Key: []byte(key[4:]), Value: []byte(value)})
+			e.Add(wire.CustomTags, []byte(key[4:]), []byte(value))
 		default:
-			e.RequestHeaders = append(e.RequestHeaders, wire.Field{Key: []byte(key), Value: []byte(value)})
+			e.Add(wire.RequestHeaders, []byte(key), []byte(value))
 		}
 	}
 	return e

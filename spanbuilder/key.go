@@ -1,6 +1,10 @@
 package spanbuilder
 
-import "github.com/alspan/alspan/internal/wire"
+import (
+	"encoding/binary"
+
+	"github.com/alspan/alspan/internal/wire"
+)
 
 // key is the name of an attribute with all that stands before its value, rendered for the usual case that every length
 // is below 128: writing an attribute is then a copy of constant size, three length bytes, and the value.
@@ -18,7 +22,8 @@ type key struct {
 
 const (
 	headRoom  = 64
-	quickRoom = headRoom + 128 // what the quick way may write
+	valueRoom = 128
+	quickRoom = headRoom + valueRoom // what the quick way may write
 )
 
 func newKey(name string, value byte) *key {
@@ -39,6 +44,33 @@ func stringKey(name string) *key { return newKey(name, valueString<<3|wire.Bytes
 func intKey(name string) *key    { return newKey(name, valueInt<<3|wire.Varint) }
 func doubleKey(name string) *key { return newKey(name, valueDouble<<3|wire.Fixed64) }
 
+// begin writes what stands before a string of n bytes and gives where it goes.
+func (k *key) begin(d *[quickRoom]byte, n int) *[valueRoom]byte {
+	*(*[headRoom]byte)(d[:]) = k.head
+	d[1] = byte(k.size - 2 + n)
+	binary.LittleEndian.PutUint32(d[k.size-4:], 2<<3|wire.Bytes|uint32(n+2)<<8|(valueString<<3|wire.Bytes)<<16|uint32(n)<<24)
+	return (*[valueRoom]byte)(d[k.size:])
+}
+
+// A block is one attribute or several, rendered whole.
+type block struct {
+	bytes [headRoom]byte
+	size  int
+	count int // attributes
+}
+
+// newBlock renders attributes with strings of our own: keys and values in turn.
+func newBlock(pairs ...string) (b block) {
+	e := encoder{field: spanAttributes, limit: headRoom}
+	for i := 0; i < len(pairs); i += 2 {
+		e.strOf(pairs[i], pairs[i+1])
+	}
+	if b.size, b.count = copy(b.bytes[:], e.dst), e.count; b.size < len(e.dst) {
+		panic("a block is too long")
+	}
+	return b
+}
+
 // pair are the two attributes of an address.
 type pair struct{ address, port *key }
 
@@ -52,11 +84,7 @@ var (
 	serverKeys      = addressKeys("server")
 	networkPeerKeys = addressKeys("network.peer")
 
-	networkProtocolVersionKey    = stringKey("network.protocol.version")
 	networkTransportKey          = stringKey("network.transport")
-	tlsProtocolNameKey           = stringKey("tls.protocol.name")
-	tlsProtocolVersionKey        = stringKey("tls.protocol.version")
-	httpRequestMethodKey         = stringKey("http.request.method")
 	httpRequestMethodOriginalKey = stringKey("http.request.method_original")
 	httpRequestBodySizeKey       = intKey("http.request.body.size")
 	httpRequestResendCountKey    = intKey("http.request.resend_count")

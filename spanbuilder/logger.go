@@ -70,13 +70,13 @@ func (l *Logger) outbound(e *wire.Entry) bool {
 		return false
 	}
 	switch {
-	case bytes.HasPrefix(e.UpstreamCluster, []byte("outbound|")):
+	case bytes.HasPrefix(e.Text(wire.UpstreamCluster), []byte("outbound|")):
 		return true
-	case bytes.HasPrefix(e.UpstreamCluster, []byte("inbound|")), bytes.HasPrefix(e.UpstreamCluster, []byte("InboundPassthrough")):
+	case bytes.HasPrefix(e.Text(wire.UpstreamCluster), []byte("inbound|")), bytes.HasPrefix(e.Text(wire.UpstreamCluster), []byte("InboundPassthrough")):
 		return false
 	}
 	// No cluster, or one for both sides such as PassthroughCluster.
-	peer, err := netip.ParseAddr(string(e.DownstreamDirect.Host))
+	peer, err := netip.ParseAddr(string(e.Bytes(e.DownstreamDirect.Host)))
 	return err == nil && peer.Unmap() == l.sidecar
 }
 

@@ -32,10 +32,10 @@ func (b *Builder) appendQuery(dst, query []byte) []byte {
 // query writes url.query.
 func (r *request) query() {
 	if !r.b.holdsSecret(r.target.query) {
-		r.text(urlQueryKey, r.target.query)
+		r.bytes(urlQueryKey, r.target.query)
 		return
 	}
-	r.text(urlQueryKey, r.b.appendQuery(r.scratch(), r.target.query))
+	r.bytes(urlQueryKey, r.b.appendQuery(r.scratch(), r.target.query))
 }
 
 func (b *Builder) holdsSecret(query []byte) bool {

@@ -40,7 +40,7 @@ func Classify(e *wire.Entry, tcp bool) (Use, ledger.EntryDrop) {
 			return Drop, ledger.EntryListener
 		case e.Intermediate || !e.Duration.Set:
 			return Drop, ledger.EntryIntermediate
-		case len(e.Path) == 0 && len(e.Authority) == 0 && e.Code == 0:
+		case len(e.Text(wire.Path)) == 0 && len(e.Text(wire.Authority)) == 0 && e.Code == 0:
 			return Drop, ledger.EntryListener
 		}
 		return timed(e, Request)
@@ -73,9 +73,9 @@ func Failed(e *wire.Entry) bool {
 	if e.Code == 0 || e.Code >= 500 || e.Flags != 0 {
 		return true
 	}
-	status, ok := e.ResponseTrailers.Get("grpc-status")
+	status, ok := e.Fields(wire.ResponseTrailers).Get("grpc-status")
 	if !ok {
-		status, ok = e.ResponseHeaders.Get("grpc-status")
+		status, ok = e.Fields(wire.ResponseHeaders).Get("grpc-status")
 	}
 	return ok && string(status) != "0"
 }

@@ -98,7 +98,7 @@ func replay(t *testing.T, mode string) []*replayed {
 // find looks up what the recording knows of the entry.
 func (r *replayed) find(i *Identity, facts *recordings.Known, relations []recordings.Relation) {
 	r.request = "?"
-	if parts := strings.Split(string(r.entry.Path), "/"); len(parts) > 2 {
+	if parts := strings.Split(string(r.entry.Text(wire.Path)), "/"); len(parts) > 2 {
 		name, _, _ := strings.Cut(parts[2], "?")
 		if n, err := strconv.Atoi(strings.TrimPrefix(name, "r")); err == nil {
 			r.request = facts.Requests[n].Name
@@ -123,7 +123,7 @@ func (r *replayed) find(i *Identity, facts *recordings.Known, relations []record
 	start, _ := r.entry.Start.Unix()
 	for s := range facts.Spans {
 		x := &facts.Spans[s]
-		if x.Kind == "SERVER" && uint64(x.Start)/1000 == start/1000 && x.Attr["guid:x-request-id"] == string(r.entry.RequestID) && x.Attr["http.status_code"] == strconv.Itoa(int(r.entry.Code)) {
+		if x.Kind == "SERVER" && uint64(x.Start)/1000 == start/1000 && x.Attr["guid:x-request-id"] == string(r.entry.Text(wire.RequestID)) && x.Attr["http.status_code"] == strconv.Itoa(int(r.entry.Code)) {
 			r.own = x
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"strconv"
 	"sync/atomic"
+
+	"github.com/alspan/alspan/internal/wire"
 )
 
 // The RPC attributes are those of OpenTelemetry's conventions for gRPC (release candidate).
@@ -29,7 +31,7 @@ const serverErrors = 1<<2 | 1<<4 | 1<<12 | 1<<13 | 1<<14 | 1<<15
 
 // findRPC tells whether the request is a gRPC call: its content type says so, which the logger must list.
 func (r *request) findRPC() rpc {
-	kind, ok := r.e.RequestHeaders.Get("content-type")
+	kind, ok := r.e.Fields(wire.RequestHeaders).Get("content-type")
 	rest, isGRPC := bytes.CutPrefix(kind, []byte("application/grpc"))
 	if !ok || !isGRPC || len(rest) > 0 && rest[0] != '+' && rest[0] != ';' {
 		return rpc{status: -1}
@@ -44,9 +46,9 @@ func (r *request) findRPC() rpc {
 
 // rpcStatus gives the call's status: in the trailers, or in the headers of a response that has nothing else.
 func (r *request) rpcStatus() int {
-	v, ok := r.e.ResponseTrailers.Get("grpc-status")
+	v, ok := r.e.Fields(wire.ResponseTrailers).Get("grpc-status")
 	if !ok {
-		v, ok = r.e.ResponseHeaders.Get("grpc-status")
+		v, ok = r.e.Fields(wire.ResponseHeaders).Get("grpc-status")
 	}
 	n, err := strconv.Atoi(string(v))
 	if !ok || err != nil || n < 0 {
@@ -80,7 +82,7 @@ func (r *request) rpcAttributes() {
 	r.str(rpcSystemNameKey, "grpc")
 	r.str(rpcMethodKey, r.rpc.method)
 	if r.rpc.method == otherMethod {
-		r.text(rpcMethodOriginalKey, bytes.TrimPrefix(r.target.path, []byte{'/'}))
+		r.bytes(rpcMethodOriginalKey, bytes.TrimPrefix(r.target.path, []byte{'/'}))
 	}
 	r.str(rpcResponseStatusCodeKey, r.rpc.statusName())
 }

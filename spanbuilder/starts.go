@@ -61,7 +61,7 @@ func NewStarts(memory int64) *Starts {
 // startKey gives the key that a request's start and end have in common.
 func (d *derivation) startKey(e *wire.Entry, l *Logger) uint64 {
 	start, _ := e.Start.Unix()
-	return d.sum(d.begin(roleStart).uint(l.nodeHash).bytes(l.logName).uint(start).requestID(e.RequestID))
+	return d.sum(d.begin(roleStart).uint(l.nodeHash).bytes(l.logName).uint(start).requestID(e.Text(wire.RequestID)))
 }
 
 func (s *Starts) bucket(key uint64) (*startShard, int) {

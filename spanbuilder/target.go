@@ -13,10 +13,10 @@ type target struct{ path, query []byte }
 
 // sentPath gives the path that the caller sent; Envoy keeps it when it rewrites the path.
 func sentPath(e *wire.Entry) []byte {
-	if len(e.OriginalPath) > 0 {
-		return e.OriginalPath
+	if len(e.Text(wire.OriginalPath)) > 0 {
+		return e.Text(wire.OriginalPath)
 	}
-	return e.Path
+	return e.Text(wire.Path)
 }
 
 func splitTarget(p []byte) target {

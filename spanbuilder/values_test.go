@@ -12,6 +12,26 @@ import (
 	"github.com/alspan/alspan/internal/wire"
 )
 
+// entryWith makes an entry with these strings: fields and values in turn.
+func entryWith(pairs ...any) *wire.Entry {
+	e := &wire.Entry{}
+	for i := 0; i < len(pairs); i += 2 {
+		e.Set(pairs[i].(wire.TextField), []byte(pairs[i+1].(string)))
+	}
+	return e
+}
+
+// withTags adds "key=value" tags to e.
+func withTags(e *wire.Entry, lines []string) *wire.Entry {
+	for _, line := range lines {
+		k, v, _ := strings.Cut(line, "=")
+		e.Add(wire.CustomTags, []byte(k), []byte(v))
+	}
+	return e
+}
+
+func tagLines(lines ...string) []string { return lines }
+
 // serverOf gives the span of an entry of which only e matters.
 func serverOf(t *testing.T, o Options, e *wire.Entry) string {
 	t.Helper()
@@ -45,7 +65,7 @@ func TestAuthority(t *testing.T) {
 		":80":                        ` `,
 		"":                           ` `,
 	} {
-		s, _ := server(t, New(options()), &wire.Entry{Authority: []byte(authority)}, loggerOf("", ""), testClaim())
+		s, _ := server(t, New(options()), entryWith(wire.Authority, authority), loggerOf("", ""), testClaim())
 		if got := attr(s, "server.address") + " " + attr(s, "server.port"); got != want {
 			t.Errorf("%q: got %s, want %s", authority, got, want)
 		}
@@ -76,7 +96,7 @@ func TestQuery(t *testing.T) {
 		"/p?token=x#f":                         `"token=REDACTED"`,
 		"/token=x?k=1":                         `"k=REDACTED"`,
 	} {
-		e := &wire.Entry{Path: []byte(path), Scheme: []byte("http"), Authority: []byte("u:p@shop")}
+		e := entryWith(wire.Path, path, wire.Scheme, "http", wire.Authority, "u:p@shop")
 		s, _ := server(t, New(o), e, loggerOf("", ""), testClaim())
 		if got := attr(s, "url.query"); got != want {
 			t.Errorf("%s: url.query is %s, want %s", path, got, want)
@@ -90,35 +110,28 @@ func TestQuery(t *testing.T) {
 		if got := attr(c, "url.full"); got != fmt.Sprintf("%q", full) {
 			t.Errorf("%s: url.full is %s, want %q", path, got, full)
 		}
-		if string(e.Path) != path {
-			t.Errorf("the entry's path was changed to %s", e.Path)
+		if string(e.Text(wire.Path)) != path {
+			t.Errorf("the entry's path was changed to %s", e.Text(wire.Path))
 		}
 	}
 }
 
 func TestCustomTags(t *testing.T) {
-	tags := func(pairs ...string) (f wire.Fields) {
-		for _, p := range pairs {
-			k, v, _ := strings.Cut(p, "=")
-			f = append(f, wire.Field{Key: []byte(k), Value: []byte(v)})
-		}
-		return f
-	}
 	for name, c := range map[string]struct {
-		tags wire.Fields
+		tags []string
 		want string
 	}{
-		"the last counts":            {tags("a=1", "b=2", "a=3"), "b=\"2\" a=\"3\""},
-		"an empty one is the last":   {tags("a=1", "a="), ""},
-		"no key":                     {tags("=1"), ""},
-		"ids":                        {tags("trace_id=x", "tid=x", "span_id=x", "sid=x", "SID=x"), `SID="x"`},
-		"the same once repaired":     {tags("a\xff=1", "b=2", "a\xfe=3"), "b=\"2\" a\uFFFD=\"3\""},
-		"the same once cut":          {tags(strings.Repeat("k", 64)+"a=1", strings.Repeat("k", 64)+"b=2"), strings.Repeat("k", 64) + `="2"`},
-		"different bytes after cuts": {tags("é=1", "e=2"), `é="1" e="2"`},
+		"the last counts":            {tagLines("a=1", "b=2", "a=3"), "b=\"2\" a=\"3\""},
+		"an empty one is the last":   {tagLines("a=1", "a="), ""},
+		"no key":                     {tagLines("=1"), ""},
+		"ids":                        {tagLines("trace_id=x", "tid=x", "span_id=x", "sid=x", "SID=x"), `SID="x"`},
+		"the same once repaired":     {tagLines("a\xff=1", "b=2", "a\xfe=3"), "b=\"2\" a\uFFFD=\"3\""},
+		"the same once cut":          {tagLines(strings.Repeat("k", 64)+"a=1", strings.Repeat("k", 64)+"b=2"), strings.Repeat("k", 64) + `="2"`},
+		"different bytes after cuts": {tagLines("é=1", "e=2"), `é="1" e="2"`},
 	} {
 		o := options()
 		o.MaxValue = 64
-		s, _ := server(t, New(o), &wire.Entry{CustomTags: c.tags}, loggerOf("", ""), testClaim())
+		s, _ := server(t, New(o), withTags(&wire.Entry{}, c.tags), loggerOf("", ""), testClaim())
 		var got []string
 		for _, a := range s.Attributes {
 			if key, ok := strings.CutPrefix(a.Key, "envoy.tag."); ok {
@@ -147,7 +160,7 @@ func TestValuesAreCut(t *testing.T) {
 	} {
 		o := options()
 		o.MaxValue = 64
-		s, r := server(t, New(o), &wire.Entry{UserAgent: []byte(c.value)}, loggerOf("", ""), testClaim())
+		s, r := server(t, New(o), entryWith(wire.UserAgent, c.value), loggerOf("", ""), testClaim())
 		if got, want := attr(s, "user_agent.original"), fmt.Sprintf("%q", c.want); got != want || r != c.r {
 			t.Errorf("%s: got %s %+v, want %s %+v", name, got, r, want, c.r)
 		}
@@ -158,17 +171,20 @@ func TestQueryIsRedactedBeforeItIsCut(t *testing.T) {
 	o := options()
 	o.MaxValue = 64
 	secret := strings.Repeat("s", 60)
-	got := serverOf(t, o, &wire.Entry{Path: []byte("/?token=" + secret + "&b=" + strings.Repeat("x", 100))})
+	got := serverOf(t, o, entryWith(wire.Path, "/?token="+secret+"&b="+strings.Repeat("x", 100)))
 	if !strings.Contains(got, `url.query = "token=REDACTED&b=xx`) || strings.Contains(got, "sss") || !strings.Contains(got, "(cut 1)") {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestTooManyAttributes(t *testing.T) {
-	e := &wire.Entry{Code: 503, HasCode: true, RouteName: []byte("r")}
+	e := entryWith(wire.RouteName, "r")
+	e.Code, e.HasCode = 503, true
+	var tags []string
 	for i := range 300 {
-		e.CustomTags = append(e.CustomTags, wire.Field{Key: fmt.Append(nil, "tag", i), Value: []byte("v")})
+		tags = append(tags, fmt.Sprint("tag", i, "=v"))
 	}
+	withTags(e, tags)
 	s, _ := server(t, New(options()), e, loggerOf("envoy-1", "edge"), testClaim())
 	if len(s.Attributes) != maxAttributes || len(s.Attributes)+int(s.DroppedAttributesCount) != 300+7 {
 		t.Errorf("%d attributes and %d dropped, want %d and %d", len(s.Attributes), s.DroppedAttributesCount, maxAttributes, 300+7-maxAttributes)
@@ -177,7 +193,7 @@ func TestTooManyAttributes(t *testing.T) {
 	if attr(s, "error.type") != `"503"` || attr(s, "envoy.route_name") != `"r"` || attr(s, "envoy.tag.tag0") == "" || attr(s, "envoy.tag.tag200") != "" {
 		t.Errorf("the wrong ones were dropped: %s", render(s, Repairs{}))
 	}
-	s, _ = server(t, New(options()), &wire.Entry{CustomTags: e.CustomTags[:100]}, loggerOf("envoy-1", "edge"), testClaim())
+	s, _ = server(t, New(options()), withTags(&wire.Entry{}, tags[:100]), loggerOf("envoy-1", "edge"), testClaim())
 	if s.DroppedAttributesCount != 0 {
 		t.Errorf("%d of 100 tags were dropped", s.DroppedAttributesCount)
 	}
@@ -186,10 +202,9 @@ func TestTooManyAttributes(t *testing.T) {
 func TestMethodsAreBounded(t *testing.T) {
 	b, l, c := New(options()), loggerOf("envoy-1", "edge"), testClaim()
 	call := func(method string) string {
-		s, _ := server(t, b, &wire.Entry{
-			Path:           []byte("/" + method),
-			RequestHeaders: wire.Fields{{Key: []byte("content-type"), Value: []byte("application/grpc")}},
-		}, l, c)
+		e := entryWith(wire.Path, "/"+method)
+		e.Add(wire.RequestHeaders, []byte("content-type"), []byte("application/grpc"))
+		s, _ := server(t, b, e, l, c)
 		return s.Name + " " + attr(s, "rpc.method") + " " + attr(s, "rpc.method_original")
 	}
 	for i := range maxMethods {
@@ -264,7 +279,8 @@ func TestSpanLengths(t *testing.T) {
 		if n > 40 && n < 16_000 {
 			continue
 		}
-		e := &wire.Entry{Method: 1, UpstreamCluster: []byte(strings.Repeat("c", n)), Flags: wire.DownstreamTermination}
+		e := entryWith(wire.UpstreamCluster, strings.Repeat("c", n))
+		e.Method, e.Flags = 1, wire.DownstreamTermination
 		room := make([]byte, 0, b.Bound(e)+3)
 		alone, _ := b.Client(room, e, l, c, mustSpan(idC))
 		span := decodeSpan(t, alone)

@@ -21,12 +21,13 @@ func TestBrokenOffResponses(t *testing.T) {
 	check := func(name string, code uint32, method int32, flags wire.ResponseFlags, headers []string, status, want string) {
 		t.Helper()
 		e := testEntry(wire.DownstreamEnd, append([]string{"host", tp(traceA, idA)}, headers...)...)
-		e.Code, e.Method, e.Flags, e.CodeDetails = code, method, flags, []byte("via_upstream")
+		e.Code, e.Method, e.Flags = code, method, flags
+		e.Set(wire.CodeDetails, []byte("via_upstream"))
 		if headers != nil {
-			e.Path = []byte("/shop.Cart/Get")
+			e.Set(wire.Path, []byte("/shop.Cart/Get"))
 		}
 		if status != "" {
-			e.ResponseTrailers = wire.Fields{{Key: []byte("grpc-status"), Value: []byte(status)}}
+			e.Add(wire.ResponseTrailers, []byte("grpc-status"), []byte(status))
 		}
 		for kind, span := range map[string]func() *tracepb.Span{
 			"SERVER": func() *tracepb.Span { s, _ := server(t, New(options()), e, testLogger(0), testClaim()); return s },
@@ -53,7 +54,8 @@ func TestOutbound(t *testing.T) {
 	check := func(node, cluster, peer string, want bool) {
 		t.Helper()
 		e := testEntry(wire.DownstreamEnd)
-		e.UpstreamCluster, e.DownstreamDirect = []byte(cluster), wire.Address{Kind: wire.SocketAddress, Host: []byte(peer)}
+		e.Set(wire.UpstreamCluster, []byte(cluster))
+		e.DownstreamDirect = wire.Address{Kind: wire.SocketAddress, Host: e.Keep([]byte(peer))}
 		if got := loggerOf(node, "edge").outbound(e); got != want {
 			t.Errorf("%s %s from %s: %v, want %v", node, cluster, peer, got, want)
 		}

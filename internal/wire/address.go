@@ -11,18 +11,18 @@ const (
 )
 
 // Address is an envoy.config.core.v3.Address. Host is the IP in text, the path of a pipe, or the name of an internal
-// listener; it borrows the input.
+// listener.
 type Address struct {
-	Kind AddressKind
-	Host []byte
+	Host Place
 	Port uint32
+	Kind AddressKind
 }
 
 // message Address { oneof { SocketAddress socket_address = 1; Pipe pipe = 2; EnvoyInternalAddress envoy_internal_address = 3; } }
 func (a *Address) walk(b []byte, i, end int) bool {
 	if host, port, ok := ipAndPort(b, i, end); ok {
 		a.become(SocketAddress)
-		a.Host, a.Port = b[i+4:host:host], port
+		a.Host, a.Port = Place{uint32(i + 4), uint32(host)}, port
 		return true
 	}
 	for i < end {
@@ -35,9 +35,9 @@ func (a *Address) walk(b []byte, i, end int) bool {
 		case 1<<3 | Bytes:
 			ok = a.become(SocketAddress).walkSocket(b, int(v), next)
 		case 2<<3 | Bytes:
-			ok = a.become(PipeAddress).walkName(b[v:next:next])
+			ok = a.become(PipeAddress).walkName(b, int(v), next)
 		case 3<<3 | Bytes:
-			ok = a.become(InternalAddress).walkName(b[v:next:next])
+			ok = a.become(InternalAddress).walkName(b, int(v), next)
 		}
 		if !ok {
 			return false
@@ -86,7 +86,7 @@ func (a *Address) walkSocket(b []byte, i, end int) bool {
 		}
 		switch key {
 		case 2<<3 | Bytes:
-			a.Host = b[v:next:next]
+			a.Host = Place{uint32(v), uint32(next)}
 		case 3<<3 | Varint:
 			a.Port = uint32(v)
 		case 4<<3 | Bytes:
@@ -97,12 +97,15 @@ func (a *Address) walkSocket(b []byte, i, end int) bool {
 }
 
 // message Pipe { string path = 1; }, message EnvoyInternalAddress { oneof { string server_listener_name = 1; } }
-func (a *Address) walkName(b []byte) bool {
-	r := Read(b)
-	for r.Next() {
-		if r.Key == 1<<3|Bytes {
-			a.Host = r.Bytes
+func (a *Address) walkName(b []byte, i, end int) bool {
+	for i < end {
+		key, v, next := field(b, i, end)
+		if i = next; next < 0 {
+			return false
+		}
+		if key == 1<<3|Bytes {
+			a.Host = Place{uint32(v), uint32(next)}
 		}
 	}
-	return !r.broken
+	return true
 }

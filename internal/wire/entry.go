@@ -21,21 +21,36 @@ const (
 	TCPConnectionStart   AccessLogType = 14
 )
 
-// Field is one member of a logged map. Key and Value borrow the input.
-type Field struct{ Key, Value []byte }
+// Place is where a value stands in the encoded entry. The zero value is an absent one.
+type Place struct{ from, to uint32 }
 
-// Fields is a logged map in wire order. A key that is there twice counts with its last value.
-type Fields []Field
+// From gives where the value begins.
+func (p Place) From() int { return int(p.from) }
 
-// Get gives the value of key, and whether the key is there at all: an empty value is evidence, too.
-func (f Fields) Get(key string) ([]byte, bool) {
-	for i := len(f) - 1; i >= 0; i-- {
-		if string(f[i].Key) == key {
-			return f[i].Value, true
-		}
-	}
-	return nil, false
-}
+// Len gives the length of the value in bytes.
+func (p Place) Len() int { return int(p.to - p.from) }
+
+// TextField is a string of an entry.
+type TextField uint8
+
+const (
+	UpstreamCluster TextField = iota
+	UpstreamFailure
+	RouteName
+	TerminationDetails
+	StreamID
+	DownstreamFailure
+	SNI
+	Scheme
+	Authority
+	Path
+	UserAgent
+	ForwardedFor
+	RequestID
+	OriginalPath
+	CodeDetails
+	NumTexts
+)
 
 // The timings of an entry: offsets from its start, in the order in which the fields are numbered.
 const (
@@ -49,370 +64,84 @@ const (
 	NumTimings
 )
 
-// Entry is a flat view of an HTTPAccessLogEntry or TCPAccessLogEntry (envoy/data/accesslog/v3/accesslog.proto): the
-// fields from which spans are made. Its byte slices borrow the input. An Entry is reused from one record to the next,
-// so that its maps are allocated once per stream.
+// Entry is a flat view of an HTTPAccessLogEntry or TCPAccessLogEntry (envoy/data/accesslog/v3/accesslog.proto): a table
+// of where the values stand from which spans are made. It borrows the input. An Entry is reused from one record to the
+// next, so that its maps are allocated once per stream.
 type Entry struct {
+	in   []byte
+	maps [NumMaps][]member
+	Facts
+}
+
+// Facts is what an entry says besides its maps.
+type Facts struct {
 	TCP          bool
-	Type         AccessLogType
 	Intermediate bool
+	HasCode      bool // false when no response was sent
+	Type         AccessLogType
+
+	Code       uint32 // of the response
+	Method     int32
+	Protocol   int32
+	TLSVersion int32
+	Attempts   uint32
+	Flags      ResponseFlags
+
+	RequestBody, ResponseBody uint64
+	// BytesReceived and BytesSent are those of a TCP connection.
+	BytesReceived, BytesSent uint64
 
 	Start    Time
-	Timings  [NumTimings]Time
 	Duration Time
+	Timings  [NumTimings]Time
 
 	DownstreamRemote, DownstreamLocal, DownstreamDirect Address
 	UpstreamRemote                                      Address
 
-	UpstreamCluster, RouteName         []byte
-	UpstreamFailure, DownstreamFailure []byte
-	TerminationDetails                 []byte
-	StreamID                           []byte
-	CustomTags                         Fields
-	Flags                              ResponseFlags
-	Attempts                           uint32
-	TLSVersion                         int32
-	SNI                                []byte
-
-	// BytesReceived and BytesSent are those of a TCP connection.
-	BytesReceived, BytesSent uint64
-
-	Protocol                              int32
-	Method                                int32
-	Scheme, Authority, Path               []byte
-	OriginalPath, UserAgent, ForwardedFor []byte
-	RequestID                             []byte
-	RequestBody, ResponseBody             uint64
-	RequestHeaders                        Fields
-
-	// Code is the response code; HasCode is false when no response was sent.
-	Code                              uint32
-	HasCode                           bool
-	CodeDetails                       []byte
-	ResponseHeaders, ResponseTrailers Fields
+	texts [NumTexts]Place
 }
+
+// At gives the place of a string.
+func (e *Entry) At(t TextField) Place { return e.texts[t] }
+
+// Text gives a string, empty when it is absent.
+func (e *Entry) Text(t TextField) []byte { return e.Bytes(e.texts[t]) }
+
+// Bytes gives what stands at p.
+func (e *Entry) Bytes(p Place) []byte { return e.in[p.from:p.to:p.to] }
+
+// Input gives the encoded entry, in which the places are.
+func (e *Entry) Input() []byte { return e.in }
 
 // HasUpstream tells whether the entry names an upstream host: only then can Envoy have injected its trace context.
 func (e *Entry) HasUpstream() bool { return e.UpstreamRemote.Kind != NoAddress }
 
 // reset clears the entry and keeps the storage of its maps.
-func (e *Entry) reset(tcp bool) {
-	*e = Entry{TCP: tcp, CustomTags: e.CustomTags.emptied(), RequestHeaders: e.RequestHeaders.emptied(),
-		ResponseHeaders: e.ResponseHeaders.emptied(), ResponseTrailers: e.ResponseTrailers.emptied()}
+func (e *Entry) reset(in []byte, tcp bool) {
+	e.in, e.Facts = in, Facts{TCP: tcp}
+	for i := range e.maps {
+		e.maps[i] = emptied(e.maps[i])
+	}
 }
 
 // WalkHTTP makes e a view of the encoded HTTPAccessLogEntry b. It gives false when b is malformed.
-//
-//	message HTTPAccessLogEntry {
-//	  AccessLogCommon common_properties = 1; HTTPVersion protocol_version = 2;
-//	  HTTPRequestProperties request = 3; HTTPResponseProperties response = 4;
-//	}
 func (e *Entry) WalkHTTP(b []byte) bool {
-	e.reset(false)
-	for i := 0; i < len(b); {
-		key, v, next := field(b, i, len(b))
-		if i = next; next < 0 {
-			return false
-		}
-		ok := true
-		switch key {
-		case 1<<3 | Bytes:
-			ok = e.walkCommon(b, int(v), next)
-		case 2<<3 | Varint:
-			e.Protocol = int32(v)
-		case 3<<3 | Bytes:
-			ok = e.walkRequest(b, int(v), next)
-		case 4<<3 | Bytes:
-			ok = e.walkResponse(b, int(v), next)
-		}
-		if !ok {
-			return false
-		}
-	}
-	return true
+	e.reset(b, false)
+	return e.walk(b, 0, len(b), &httpEntrySchema)
 }
 
 // WalkTCP makes e a view of the encoded TCPAccessLogEntry b. It gives false when b is malformed.
-//
-//	message TCPAccessLogEntry { AccessLogCommon common_properties = 1; ConnectionProperties connection_properties = 2; }
-//	message ConnectionProperties { uint64 received_bytes = 1; uint64 sent_bytes = 2; }
 func (e *Entry) WalkTCP(b []byte) bool {
-	e.reset(true)
-	for i := 0; i < len(b); {
-		key, v, next := field(b, i, len(b))
-		if i = next; next < 0 {
-			return false
-		}
-		ok := true
-		switch key {
-		case 1<<3 | Bytes:
-			ok = e.walkCommon(b, int(v), next)
-		case 2<<3 | Bytes:
-			ok = Sub(b[v:next:next], func(s Reader) {
-				switch s.Key {
-				case 1<<3 | Varint:
-					e.BytesReceived = s.Int
-				case 2<<3 | Varint:
-					e.BytesSent = s.Int
-				}
-			})
-		}
-		if !ok {
-			return false
-		}
-	}
-	return true
+	e.reset(b, true)
+	return e.walk(b, 0, len(b), &tcpEntrySchema)
 }
 
-// The fields of AccessLogCommon that make spans; metadata (17) and filter state (21) are skipped by their length.
-func (e *Entry) walkCommon(b []byte, i, end int) bool {
-	for i < end {
-		var num uint32
-		var v, next int
-		if i+2 < len(b) {
-			num, v, next = short(b, i)
-		}
-		switch {
-		case num == 0:
-			key, x, after := field(b, i, end)
-			if i = after; after < 0 {
-				return false
-			}
-			if key&7 != Bytes {
-				e.commonInt(key, x)
-				continue
-			}
-			num, v, next = key>>3, int(x), after
-		case next > end:
-			return false
-		}
-		i = next
-		ok := true
-		switch num {
-		case 2:
-			ok = e.DownstreamRemote.walk(b, v, next)
-		case 3:
-			ok = e.DownstreamLocal.walk(b, v, next)
-		case 4:
-			ok = e.walkTLS(b[v:next:next])
-		case 5:
-			ok = e.Start.walk(b, v, next)
-		case 6, 7, 8, 9, 10, 11, 12:
-			ok = e.Timings[num-6].walk(b, v, next)
-		case 13:
-			ok = e.UpstreamRemote.walk(b, v, next)
-		case 15:
-			e.UpstreamCluster = b[v:next:next]
-		case 16:
-			ok = e.Flags.walk(b[v:next:next])
-		case 18:
-			e.UpstreamFailure = b[v:next:next]
-		case 19:
-			e.RouteName = b[v:next:next]
-		case 20:
-			ok = e.DownstreamDirect.walk(b, v, next)
-		case 22:
-			ok = e.CustomTags.walk(b, v, next)
-		case 23:
-			ok = e.Duration.walk(b, v, next)
-		case 25:
-			e.TerminationDetails = b[v:next:next]
-		case 26:
-			e.StreamID = b[v:next:next]
-		case 28:
-			e.DownstreamFailure = b[v:next:next]
-		}
-		if !ok {
-			return false
-		}
-	}
-	return true
-}
+// Set makes v a string of e, as a walk does. It copies v: for entries that come from elsewhere.
+func (e *Entry) Set(t TextField, v []byte) { e.texts[t] = e.Keep(v) }
 
-// commonInt takes the integers of AccessLogCommon.
-func (e *Entry) commonInt(key uint32, x uint64) {
-	switch key {
-	case 24<<3 | Varint:
-		e.Attempts = uint32(x)
-	case 27<<3 | Varint:
-		e.Intermediate = x != 0
-	case 33<<3 | Varint:
-		e.Type = AccessLogType(x)
-	}
-}
-
-// message TLSProperties { TLSVersion tls_version = 1; ... string tls_sni_hostname = 3; ... }
-func (e *Entry) walkTLS(b []byte) bool {
-	return Sub(b, func(r Reader) {
-		switch r.Key {
-		case 1<<3 | Varint:
-			e.TLSVersion = int32(r.Int)
-		case 3<<3 | Bytes:
-			e.SNI = r.Bytes
-		}
-	})
-}
-
-func (e *Entry) walkRequest(b []byte, i, end int) bool {
-	for i < end {
-		var num uint32
-		var v, next int
-		if i+2 < len(b) {
-			num, v, next = short(b, i)
-		}
-		switch {
-		case num == 0:
-			key, x, after := field(b, i, end)
-			if i = after; after < 0 {
-				return false
-			}
-			if key&7 != Bytes {
-				e.requestInt(key, x)
-				continue
-			}
-			num, v, next = key>>3, int(x), after
-		case next > end:
-			return false
-		}
-		i = next
-		switch num {
-		case 2:
-			e.Scheme = b[v:next:next]
-		case 3:
-			e.Authority = b[v:next:next]
-		case 5:
-			e.Path = b[v:next:next]
-		case 6:
-			e.UserAgent = b[v:next:next]
-		case 8:
-			e.ForwardedFor = b[v:next:next]
-		case 9:
-			e.RequestID = b[v:next:next]
-		case 10:
-			e.OriginalPath = b[v:next:next]
-		case 13:
-			if !e.RequestHeaders.walk(b, v, next) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// requestInt takes the integers of HTTPRequestProperties.
-func (e *Entry) requestInt(key uint32, x uint64) {
-	switch key {
-	case 1<<3 | Varint:
-		e.Method = int32(x)
-	case 12<<3 | Varint:
-		e.RequestBody = x
-	}
-}
-
-func (e *Entry) walkResponse(b []byte, i, end int) bool {
-	for i < end {
-		var num uint32
-		var v, next int
-		if i+2 < len(b) {
-			num, v, next = short(b, i)
-		}
-		switch {
-		case num == 0:
-			key, x, after := field(b, i, end)
-			if i = after; after < 0 {
-				return false
-			}
-			if key&7 != Bytes {
-				e.responseInt(key, x)
-				continue
-			}
-			num, v, next = key>>3, int(x), after
-		case next > end:
-			return false
-		}
-		i = next
-		ok := true
-		switch num {
-		case 1: // google.protobuf.UInt32Value { uint32 value = 1; }
-			e.HasCode = true
-			for i := int(v); i < next && ok; {
-				key, v, after := field(b, i, next)
-				if key == 1<<3|Varint {
-					e.Code = uint32(v)
-				}
-				i, ok = after, after >= 0
-			}
-		case 4:
-			ok = e.ResponseHeaders.walk(b, v, next)
-		case 5:
-			ok = e.ResponseTrailers.walk(b, v, next)
-		case 6:
-			e.CodeDetails = b[v:next:next]
-		}
-		if !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// responseInt takes the integers of HTTPResponseProperties.
-func (e *Entry) responseInt(key uint32, x uint64) {
-	switch key {
-	case 3<<3 | Varint:
-		e.ResponseBody = x
-	}
-}
-
-// A map field is a repeated message { string key = 1; string value = 2; }.
-func (f *Fields) walk(b []byte, i, end int) bool {
-	var kv Field
-	if k, v := pair(b, i, end); v > 0 {
-		kv.Key, kv.Value = b[i+2:k:k], b[v:end:end]
-		i = end
-	}
-	for i < end {
-		key, v, next := field(b, i, end)
-		if i = next; next < 0 {
-			return false
-		}
-		switch key {
-		case 1<<3 | Bytes:
-			kv.Key = b[v:next:next]
-		case 2<<3 | Bytes:
-			kv.Value = b[v:next:next]
-		}
-	}
-	if len(*f) < maxFields {
-		*f = append(*f, kv)
-	}
-	return true
-}
-
-// pair gives, for a map entry that is exactly a key and a value of less than 128 bytes each, where the key ends and the
-// value begins; all others are (0, 0).
-func pair(b []byte, i, end int) (keyEnd, value int) {
-	const key, val = 1<<3 | Bytes, 2<<3 | Bytes
-	if end-i < 4 || b[i] != key || b[i+1] >= 0x80 {
-		return 0, 0
-	}
-	k := i + 2 + int(b[i+1])
-	if end-k < 2 || b[k] != val || b[k+1] >= 0x80 || k+2+int(b[k+1]) != end {
-		return 0, 0
-	}
-	return k, k + 2
-}
-
-// A map field of two bytes becomes one of 48 in memory, so there is a limit; Envoy's own is 100 headers by default. What is
-// above is not looked at, and the storage of an unusual entry is not kept.
-const (
-	maxFields  = 4096
-	keepFields = 256
-)
-
-func (f Fields) emptied() Fields {
-	if cap(f) > keepFields {
-		return nil
-	}
-	return f[:0]
+// Keep copies v behind what e has and gives its place.
+func (e *Entry) Keep(v []byte) Place {
+	from := len(e.in)
+	e.in = append(e.in[:from:from], v...)
+	return Place{uint32(from), uint32(len(e.in))}
 }

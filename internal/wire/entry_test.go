@@ -72,24 +72,24 @@ func common() *alsv3.AccessLogCommon {
 	}
 }
 
-func wantCommon() Entry {
-	return Entry{
+func wantCommon() plain {
+	return plain{
 		Type: DownstreamEnd, Intermediate: true,
 		Start: Time{1700000000, 123456789, true},
 		Timings: [NumTimings]Time{LastDownstreamRx: {0, 1, true}, FirstUpstreamTx: {2, 0, true}, LastUpstreamTx: {0, 3, true},
 			FirstUpstreamRx: {0, 4, true}, LastUpstreamRx: {0, 5, true}, FirstDownstreamTx: {0, -6, true}, LastDownstreamTx: {0, 7, true}},
 		Duration:           Time{60, 8, true},
-		DownstreamRemote:   Address{SocketAddress, []byte("198.51.100.7"), 50123},
-		DownstreamLocal:    Address{InternalAddress, []byte("inner"), 0},
-		DownstreamDirect:   Address{SocketAddress, []byte("2001:db8::1"), 443},
-		UpstreamRemote:     Address{SocketAddress, []byte("10.244.2.7"), 8080},
+		DownstreamRemote:   host{SocketAddress, []byte("198.51.100.7"), 50123},
+		DownstreamLocal:    host{InternalAddress, []byte("inner"), 0},
+		DownstreamDirect:   host{SocketAddress, []byte("2001:db8::1"), 443},
+		UpstreamRemote:     host{SocketAddress, []byte("10.244.2.7"), 8080},
 		UpstreamCluster:    []byte("outbound|80||shop"),
 		RouteName:          []byte("shop"),
 		UpstreamFailure:    []byte("TLS error"),
 		DownstreamFailure:  []byte("certificate expired"),
 		TerminationDetails: []byte("rbac_access_denied"),
 		StreamID:           []byte("4f0e3c1a-9c1f-9d1e-8a67-0c5d1e1f2a3b"),
-		CustomTags:         Fields{{[]byte("empty"), nil}, {[]byte("tid"), []byte("4bf92f3577b34da6a3ce929d0e0e4736")}},
+		CustomTags:         pairs{{[]byte("empty"), nil}, {[]byte("tid"), []byte("4bf92f3577b34da6a3ce929d0e0e4736")}},
 		Flags:              1<<15 | DownstreamTermination,
 		Attempts:           3,
 		TLSVersion:         4,
@@ -123,16 +123,16 @@ func tcpFull() *alsv3.TCPAccessLogEntry {
 func TestEntryFields(t *testing.T) {
 	var e Entry
 	seen := map[string]bool{}
-	check := func(b []byte, tcp bool, want Entry) {
+	check := func(b []byte, tcp bool, want plain) {
 		t.Helper()
 		if walk := map[bool]func([]byte) bool{false: e.WalkHTTP, true: e.WalkTCP}[tcp]; !walk(b) {
 			t.Fatal("malformed")
 		}
-		if d := cmp.Diff(want, e, cmpopts.EquateEmpty()); d != "" {
+		if d := cmp.Diff(want, plainOf(&e), cmpopts.EquateEmpty()); d != "" {
 			t.Error(d)
 		}
 		checkEntry(t, &e, b, tcp)
-		for f, v := range reflect.ValueOf(e).Fields() {
+		for f, v := range reflect.ValueOf(plainOf(&e)).Fields() {
 			seen[f.Name] = seen[f.Name] || !v.IsZero() && !(v.Kind() == reflect.Slice && v.Len() == 0)
 		}
 	}
@@ -142,32 +142,32 @@ func TestEntryFields(t *testing.T) {
 	want.OriginalPath, want.UserAgent, want.ForwardedFor = []byte("/v1/cart"), []byte("curl/8"), []byte("198.51.100.7")
 	want.RequestID = []byte("4f0e3c1a-9c1f-4d1e-8a67-0c5d1e1f2a3b")
 	want.RequestBody, want.ResponseBody = 17, 91
-	want.RequestHeaders = Fields{{[]byte("b3"), []byte("0")}, {[]byte("traceparent"), []byte("00-x")}}
+	want.RequestHeaders = pairs{{[]byte("b3"), []byte("0")}, {[]byte("traceparent"), []byte("00-x")}}
 	want.Code, want.HasCode, want.CodeDetails = 503, true, []byte("no_healthy_upstream")
-	want.ResponseHeaders = Fields{{[]byte("server"), []byte("envoy")}}
-	want.ResponseTrailers = Fields{{[]byte("grpc-status"), []byte("14")}}
+	want.ResponseHeaders = pairs{{[]byte("server"), []byte("envoy")}}
+	want.ResponseTrailers = pairs{{[]byte("grpc-status"), []byte("14")}}
 	if check(marshal(t, httpFull()), false, want); !e.HasUpstream() {
 		t.Error("no upstream")
 	}
 	want = wantCommon()
 	want.TCP, want.BytesReceived, want.BytesSent = true, 1<<40, 77
 	check(marshal(t, tcpFull()), true, want)
-	for f := range reflect.TypeFor[Entry]().Fields() {
+	for f := range reflect.TypeFor[plain]().Fields() {
 		if !seen[f.Name] {
 			t.Errorf("nothing has set %s", f.Name)
 		}
 	}
 	// Nothing of the entries before is left.
-	check(nil, false, Entry{})
+	check(nil, false, plain{})
 	if e.HasUpstream() {
 		t.Error("an empty entry has an upstream")
 	}
-	check(nil, true, Entry{TCP: true})
+	check(nil, true, plain{TCP: true})
 	// Not even of one that could not be read to its end.
 	if b := marshal(t, httpFull()); e.WalkHTTP(b[:len(b)-1]) {
 		t.Error("a cut entry is well-formed")
 	}
-	check(nil, false, Entry{})
+	check(nil, false, plain{})
 }
 
 func TestEveryCut(t *testing.T) {
@@ -232,11 +232,11 @@ func TestFieldsGet(t *testing.T) {
 	b := AppendBytes(nil, 3, q)
 	checkEntry(t, &e, b, false)
 	for key, want := range map[string]string{"a": "3", "e": "", "": "v"} {
-		if v, ok := e.RequestHeaders.Get(key); !ok || string(v) != want {
+		if v, ok := e.Fields(RequestHeaders).Get(key); !ok || string(v) != want {
 			t.Errorf("%q is %q, %v", key, v, ok)
 		}
 	}
-	if v, ok := e.RequestHeaders.Get("b"); ok || v != nil {
+	if v, ok := e.Fields(RequestHeaders).Get("b"); ok || v != nil {
 		t.Errorf("b is %q", v)
 	}
 }
@@ -265,9 +265,9 @@ func TestNoAllocations(t *testing.T) {
 			} else {
 				e.WalkHTTP(s.b)
 			}
-			e.RequestHeaders.Get("traceparent")
+			e.Fields(RequestHeaders).Get("traceparent")
 			dst = e.Flags.AppendNames(dst[:0])
-			dst = NewText(e.Path, 256).Append(dst)
+			dst = NewText(e.Text(Path), 256).Append(dst)
 		}
 		for _, b := range nodes {
 			n.Walk(b)
@@ -288,19 +288,19 @@ func TestEntryBorrows(t *testing.T) {
 	}
 	at := strings.Index(string(b), "/cart?q=1")
 	b[at] = '!'
-	if string(e.Path) != "!cart?q=1" || cap(e.Path) != len(e.Path) {
-		t.Errorf("path %q, capacity %d", e.Path, cap(e.Path))
+	if path := e.Text(Path); string(path) != "!cart?q=1" || cap(path) != len(path) {
+		t.Errorf("path %q, capacity %d", path, cap(path))
 	}
 }
 
-// A map field of two bytes takes 48 in memory: what is too much is not kept, neither in the entry nor for the next one.
+// A map field of two bytes takes 16 in memory: what is too much is not kept, neither in the entry nor for the next one.
 func TestMapsAreBounded(t *testing.T) {
 	request := bytes.Repeat([]byte{13<<3 | Bytes, 0}, 1<<20)
 	var e Entry
-	if !e.WalkHTTP(AppendBytes(nil, 3, request)) || len(e.RequestHeaders) != maxFields {
-		t.Errorf("%d headers are kept, want %d", len(e.RequestHeaders), maxFields)
+	if !e.WalkHTTP(AppendBytes(nil, 3, request)) || e.Fields(RequestHeaders).Len() != maxFields {
+		t.Errorf("%d headers are kept, want %d", e.Fields(RequestHeaders).Len(), maxFields)
 	}
-	if e.WalkHTTP(nil); cap(e.RequestHeaders) > keepFields {
-		t.Errorf("storage for %d headers is kept", cap(e.RequestHeaders))
+	if e.WalkHTTP(nil); cap(e.maps[RequestHeaders]) > keepFields {
+		t.Errorf("storage for %d headers is kept", cap(e.maps[RequestHeaders]))
 	}
 }

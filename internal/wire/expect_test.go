@@ -20,7 +20,7 @@ func checkEntry(t *testing.T, e *Entry, b []byte, tcp bool) {
 		name, walk, expect = tcpEntry, e.WalkTCP, expectTCP
 	}
 	ok := walk(b)
-	agree(t, b, *e, ok, name, expect)
+	agree(t, b, plainOf(e), ok, name, expect)
 }
 
 func checkNode(t *testing.T, b []byte) {
@@ -30,7 +30,7 @@ func checkNode(t *testing.T, b []byte) {
 	agree(t, b, n, ok, nodeName, expectNode)
 }
 
-func expectHTTP(m message) Entry {
+func expectHTTP(m message) plain {
 	e := expectCommon(m.sub("common_properties"))
 	e.Protocol = m.enum("protocol_version")
 
@@ -48,7 +48,7 @@ func expectHTTP(m message) Entry {
 	return e
 }
 
-func expectTCP(m message) Entry {
+func expectTCP(m message) plain {
 	e := expectCommon(m.sub("common_properties"))
 	e.TCP = true
 	c := m.sub("connection_properties")
@@ -56,8 +56,8 @@ func expectTCP(m message) Entry {
 	return e
 }
 
-func expectCommon(c message) Entry {
-	return Entry{
+func expectCommon(c message) plain {
+	return plain{
 		Type:         AccessLogType(c.enum("access_log_type")),
 		Intermediate: c.get("intermediate_log_entry").Bool(),
 		Start:        c.time("start_time"),
@@ -89,17 +89,17 @@ func expectCommon(c message) Entry {
 	}
 }
 
-func expectAddress(m message) Address {
+func expectAddress(m message) host {
 	switch {
 	case m.has("socket_address"):
 		s := m.sub("socket_address")
-		return Address{SocketAddress, s.text("address"), uint32(s.uint("port_value"))}
+		return host{SocketAddress, s.text("address"), uint32(s.uint("port_value"))}
 	case m.has("pipe"):
-		return Address{PipeAddress, m.sub("pipe").text("path"), 0}
+		return host{PipeAddress, m.sub("pipe").text("path"), 0}
 	case m.has("envoy_internal_address"):
-		return Address{InternalAddress, m.sub("envoy_internal_address").text("server_listener_name"), 0}
+		return host{InternalAddress, m.sub("envoy_internal_address").text("server_listener_name"), 0}
 	}
-	return Address{}
+	return host{}
 }
 
 func expectFlags(m message) (f ResponseFlags) {

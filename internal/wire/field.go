@@ -55,21 +55,6 @@ func field(b []byte, i, end int) (key uint32, v uint64, next int) {
 	return key, v, next
 }
 
-// short reads what nearly all fields are: length-delimited, with a tag of one or two bytes and a length below 128. It gives
-// the field's number, 0 for all others, and does not look where the message ends. b[i+2] must exist.
-//
-// A walk is as fast as the chain from one field to the next: load a length, add it. Here that chain is shorter than in field.
-func short(b []byte, i int) (num uint32, v, next int) {
-	tag, n, v := uint32(b[i]), b[i+1], i+2
-	if tag >= 0x80 {
-		tag, n, v = tag&0x7f|uint32(n)<<7, b[i+2], i+3
-	}
-	if tag&^0x3ff8 != Bytes || n >= 0x80 {
-		return 0, 0, 0
-	}
-	return tag >> 3, v, v + int(n)
-}
-
 // squeeze takes out the high bit of each of the low six bytes.
 func squeeze(w uint64) uint64 {
 	w &= 0x7f7f_7f7f_7f7f

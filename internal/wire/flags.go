@@ -13,24 +13,29 @@ var flagNames = [...]string{"LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR"
 // unauthorized_details is a message; all others are booleans.
 const unauthorized = 13
 
-func (f *ResponseFlags) walk(b []byte) bool {
-	r := Read(b)
-	for r.Next() {
-		switch n := r.Key >> 3; {
-		case r.Key == unauthorized<<3|Bytes:
+func (f *ResponseFlags) walk(b []byte, i, end int) bool {
+	for i < end {
+		key, v, next := field(b, i, end)
+		if i = next; next < 0 {
+			return false
+		}
+		switch n := key >> 3; {
+		case key == unauthorized<<3|Bytes:
 			// message Unauthorized { Reason reason = 1; }: the pieces of a repeated one merge.
-			if !Sub(r.Bytes, func(s Reader) {
-				if s.Key == 1<<3|Varint {
-					f.put(unauthorized, int32(s.Int) != 0)
+			for i := int(v); i < next; {
+				key, reason, after := field(b, i, next)
+				if i = after; after < 0 {
+					return false
 				}
-			}) {
-				return false
+				if key == 1<<3|Varint {
+					f.put(unauthorized, int32(reason) != 0)
+				}
 			}
-		case r.Key&7 == Varint && n <= uint32(len(flagNames)) && n != unauthorized:
-			f.put(n, r.Int != 0)
+		case key&7 == Varint && n <= uint32(len(flagNames)) && n != unauthorized:
+			f.put(n, v != 0)
 		}
 	}
-	return !r.broken
+	return true
 }
 
 func (f *ResponseFlags) put(field uint32, set bool) {

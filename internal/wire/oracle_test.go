@@ -171,16 +171,16 @@ func (m message) time(name protoreflect.Name) Time {
 	return Time{Seconds: t.get("seconds").Int(), Nanos: int32(t.get("nanos").Int()), Set: m.has(name)}
 }
 
-func (m message) fields(name protoreflect.Name) (f Fields) {
+func (m message) fields(name protoreflect.Name) (f pairs) {
 	if m.field(name).IsMap() {
 		for k, v := range m.get(name).Map().Range {
-			f = append(f, Field{[]byte(k.String()), []byte(v.String())})
+			f = append(f, pair{[]byte(k.String()), []byte(v.String())})
 		}
 		return f
 	}
 	for l, i := m.get(name).List(), 0; i < l.Len(); i++ {
 		entry := message{l.Get(i).Message()}
-		f = append(f, Field{entry.text("key"), entry.text("value")})
+		f = append(f, pair{entry.text("key"), entry.text("value")})
 	}
 	return f
 }
@@ -190,8 +190,8 @@ func same(got, want reflect.Value) bool {
 	switch w := want.Interface().(type) {
 	case []byte:
 		return bytes.Equal(got.Bytes(), w)
-	case Fields:
-		g := got.Interface().(Fields)
+	case pairs:
+		g := got.Interface().(pairs)
 		for _, f := range slices.Concat(w, g) {
 			gv, gok := g.Get(string(f.Key))
 			wv, wok := w.Get(string(f.Key))
