@@ -39,6 +39,7 @@ type Builder struct {
 	// redactLengths has bit n set where a parameter to redact has n bytes, 63 or more: most names end there.
 	redactLengths uint64
 	methods       methodSet
+	idTags        idTags
 	// listBound is the room for the keys of all headers that may become attributes.
 	listBound int
 	// Starts are the start entries whose end has not come.
@@ -48,7 +49,7 @@ type Builder struct {
 // New makes a builder.
 func New(o Options) *Builder {
 	o.RequestHeaders, o.ResponseHeaders = distinct(o.RequestHeaders), distinct(o.ResponseHeaders)
-	b := &Builder{opts: o, redact: map[string]bool{}, Starts: NewStarts(o.StartMemory)}
+	b := &Builder{opts: o, redact: map[string]bool{}, idTags: newIDTags(o.TraceTags, o.SpanTags), Starts: NewStarts(o.StartMemory)}
 	for _, name := range slices.Concat(o.RequestHeaders, o.ResponseHeaders) {
 		b.listBound += fieldBound + len(name)
 	}
@@ -73,7 +74,7 @@ func distinct(names []string) (once []string) {
 // Identity makes what one goroutine needs to find out what entries prove.
 func (b *Builder) Identity() *Identity {
 	order := slices.Clone(b.opts.Headers)
-	return &Identity{order: order, tags: idTags{b.opts.TraceTags, b.opts.SpanTags}, start: b.Starts}
+	return &Identity{order: order, tags: b.idTags, start: b.Starts}
 }
 
 // Span kinds of OTLP.

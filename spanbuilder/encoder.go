@@ -61,7 +61,7 @@ func (s *encoder) text(k *key, p wire.Place) {
 		s.bytes(k, in[:n])
 		return
 	}
-	s.dst = s.dst[:at+k.size+n]
+	s.dst = s.dst[:at+int(k.size)+n]
 	s.count++
 }
 
@@ -76,7 +76,7 @@ func (s *encoder) bytes(k *key, v []byte) {
 		s.textOf(k.name, v)
 		return
 	}
-	s.dst = s.dst[:at+k.size+n]
+	s.dst = s.dst[:at+int(k.size)+n]
 	s.count++
 }
 
@@ -222,7 +222,7 @@ func (s *encoder) str(k *key, v string) {
 		return
 	}
 	copy(k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n)[:], v)
-	s.dst = s.dst[:at+k.size+n]
+	s.dst = s.dst[:at+int(k.size)+n]
 	s.count++
 }
 
@@ -246,13 +246,13 @@ func (s *encoder) int(k *key, v int64) {
 	d := (*[quickRoom]byte)(s.dst[at : at+quickRoom])
 	*(*[headRoom]byte)(d[:]) = k.head
 	n, u := k.size, uint64(v)
-	for ; u >= 0x80 && n < quickRoom; n++ {
+	for ; u >= 0x80; n++ {
 		d[n] = byte(u) | 0x80
 		u >>= 7
 	}
 	d[n] = byte(u)
-	d[1], d[k.size-2] = byte(n-1), byte(n-k.size+2)
-	s.dst = s.dst[:at+n+1]
+	d[1], d[k.tail] = n-1, n-k.size+2
+	s.dst = s.dst[:at+int(n)+1]
 	s.count++
 }
 
@@ -264,9 +264,9 @@ func (s *encoder) double(k *key, v float64) {
 	}
 	d := (*[quickRoom]byte)(s.dst[at : at+quickRoom])
 	*(*[headRoom]byte)(d[:]) = k.head
-	d[1], d[k.size-2] = byte(k.size+8-2), 1+8
+	d[1], d[k.tail] = k.size+8-2, 1+8
 	binary.LittleEndian.PutUint64(d[k.size:], math.Float64bits(v))
-	s.dst = s.dst[:at+k.size+8]
+	s.dst = s.dst[:at+int(k.size)+8]
 	s.count++
 }
 
@@ -279,7 +279,7 @@ func (s *encoder) number(k *key, v []byte) {
 	s.count++
 	at := len(s.dst)
 	s.dst = append(append(s.dst, k.head[:k.size]...), v...)
-	s.dst[at+1], s.dst[at+k.size-2] = byte(k.size-2+len(v)), byte(1+len(v))
+	s.dst[at+1], s.dst[at+int(k.tail)] = k.size-2+byte(len(v)), byte(1+len(v))
 }
 
 // room gives the bytes behind dst in which quickRoom can be written.

@@ -83,7 +83,7 @@ func (r *request) customTags() {
 		for j := i + 1; j < n && !repeated; j++ {
 			repeated = bytes.Equal(key, tags.Key(j))
 		}
-		if len(key) > 0 && !repeated && !r.b.isIDTag(key) {
+		if len(key) > 0 && !repeated && !r.b.idTags.has(key) {
 			r.tag(key, tags.Value(i))
 		}
 	}
@@ -97,21 +97,10 @@ func (r *request) oddTags(tags wire.Fields, n int) {
 		keys[i] = string(wire.NewText(tags.Key(i), r.limit).Append(nil))
 	}
 	for i := range keys {
-		if len(tags.Key(i)) > 0 && !r.b.isIDTag(tags.Key(i)) && !slices.Contains(keys[i+1:], keys[i]) {
+		if len(tags.Key(i)) > 0 && !r.b.idTags.has(tags.Key(i)) && !slices.Contains(keys[i+1:], keys[i]) {
 			r.tag(tags.Key(i), tags.Value(i))
 		}
 	}
-}
-
-func (b *Builder) isIDTag(key []byte) bool {
-	for _, names := range [...][]string{b.opts.TraceTags, b.opts.SpanTags} {
-		for _, name := range names {
-			if string(key) == name {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // downstreamReset is the flag of a caller who has reset its HTTP/2 or HTTP/3 stream (Envoy 1.30 and later).

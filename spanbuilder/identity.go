@@ -153,7 +153,9 @@ func (i *Identity) read(e *wire.Entry) {
 	i.Set.Reset()
 	headers := e.Fields(wire.RequestHeaders)
 	for n := range headers.Len() {
-		i.Set.Header(headers.Key(n), headers.Value(n))
+		if key, value := headers.At(n); propagation.IsKeyLength(key.Len()) {
+			i.Set.Header(e.Bytes(key), e.Bytes(value))
+		}
 	}
 	i.Set.Finish()
 }
@@ -281,19 +283,46 @@ func (i *Identity) ClientID(e *wire.Entry, l *Logger, c *Claim) propagation.Span
 }
 
 // idTags are the names of the custom tags with Envoy's own ids.
-type idTags struct{ trace, span []string }
+type idTags struct {
+	trace, span []string
+	lengths     uint64 // bit n: a name has n bytes, 63 or more
+}
+
+func newIDTags(trace, span []string) idTags {
+	t := idTags{trace: trace, span: span}
+	for _, name := range slices.Concat(trace, span) {
+		t.lengths |= 1 << min(len(name), 63)
+	}
+	return t
+}
+
+// has tells whether key is one of the names.
+func (t *idTags) has(key []byte) bool {
+	return t.maybe(len(key)) && (slices.Contains(t.trace, string(key)) || slices.Contains(t.span, string(key)))
+}
+
+// maybe tells whether a name has n bytes: most tags need no second look.
+func (t *idTags) maybe(n int) bool { return t.lengths>>min(n, 63)&1 != 0 }
 
 // ids gives the ids in e's tags, zero for an absent one. "-", an empty value and zeros mean absent.
 func (t *idTags) ids(e *wire.Entry) (trace propagation.TraceID, span propagation.SpanID) {
+	tags, some := e.Fields(wire.CustomTags), false
+	for i := range tags.Len() {
+		key, _ := tags.At(i)
+		some = some || t.maybe(key.Len())
+	}
+	if !some {
+		return trace, span
+	}
 	for _, name := range t.trace {
-		if v, ok := e.Fields(wire.CustomTags).Get(name); ok {
+		if v, ok := tags.Get(name); ok {
 			if trace, ok = propagation.ParseTraceID(v); ok {
 				break
 			}
 		}
 	}
 	for _, name := range t.span {
-		if v, ok := e.Fields(wire.CustomTags).Get(name); ok {
+		if v, ok := tags.Get(name); ok {
 			if span, ok = propagation.ParseSpanID(v); ok {
 				break
 			}

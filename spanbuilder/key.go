@@ -16,14 +16,15 @@ import (
 type key struct {
 	name  string
 	head  [headRoom]byte
-	size  int // bytes of head in use
-	short int // longest string for which every length is below 128
+	size  uint8 // bytes of head in use
+	tail  uint8 // where its last lengths are: the last four bytes for a string, two for a number
+	short int   // longest string for which every length is below 128
 }
 
 const (
 	headRoom  = 64
 	valueRoom = 128
-	quickRoom = headRoom + valueRoom // what the quick way may write
+	quickRoom = 255 + valueRoom // what the quick way may write behind dst: any uint8 is an index with which a value fits
 )
 
 func newKey(name string, value byte) *key {
@@ -33,9 +34,15 @@ func newKey(name string, value byte) *key {
 	if value == valueString<<3|wire.Bytes {
 		head = append(head, 0)
 	}
-	k.size = len(head)
-	if k.size <= headRoom { // else always the slow way
-		k.short = 127 + 2 - k.size
+	k.short = 127 + 2 - len(head)
+	if len(head) > headRoom {
+		k.short = -1 // always the slow way
+		return k
+	}
+	k.size = uint8(len(head))
+	k.tail = k.size - 4
+	if value != valueString<<3|wire.Bytes {
+		k.tail = k.size - 2
 	}
 	return k
 }
@@ -47,8 +54,8 @@ func doubleKey(name string) *key { return newKey(name, valueDouble<<3|wire.Fixed
 // begin writes what stands before a string of n bytes and gives where it goes.
 func (k *key) begin(d *[quickRoom]byte, n int) *[valueRoom]byte {
 	*(*[headRoom]byte)(d[:]) = k.head
-	d[1] = byte(k.size - 2 + n)
-	binary.LittleEndian.PutUint32(d[k.size-4:], 2<<3|wire.Bytes|uint32(n+2)<<8|(valueString<<3|wire.Bytes)<<16|uint32(n)<<24)
+	d[1] = k.size - 2 + byte(n)
+	binary.LittleEndian.PutUint32(d[k.tail:], 2<<3|wire.Bytes|uint32(n+2)<<8|(valueString<<3|wire.Bytes)<<16|uint32(n)<<24)
 	return (*[valueRoom]byte)(d[k.size:])
 }
 

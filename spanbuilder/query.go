@@ -39,15 +39,11 @@ func (r *request) query() {
 }
 
 func (b *Builder) holdsSecret(query []byte) bool {
-	name, inName := 0, true
-	for i, c := range query {
-		switch {
-		case c == '&':
-			name, inName = i+1, true
-		case c == '=' && inName:
-			if inName = false; b.secret(query[name:i]) {
-				return true
-			}
+	for more := len(query) > 0; more; {
+		var pair []byte
+		pair, query, more = bytes.Cut(query, []byte{'&'})
+		if end := bytes.IndexByte(pair, '='); end >= 0 && b.secret(pair[:end]) {
+			return true
 		}
 	}
 	return false

@@ -45,6 +45,13 @@ func parseTraceID(b []byte, refused byte) (t TraceID, _ Reason) {
 	var seen byte
 	switch len(b) {
 	case 32:
+		high, ok := eightBytes(b[:16])
+		low, okToo := eightBytes(b[16:])
+		if ok && okToo {
+			binary.LittleEndian.PutUint64(t[:], high)
+			binary.LittleEndian.PutUint64(t[8:], low)
+			break
+		}
 		seen = decodeHex(t[:], b)
 	case 16:
 		seen = decodeHex(t[8:], b)
@@ -63,6 +70,10 @@ func parseTraceID(b []byte, refused byte) (t TraceID, _ Reason) {
 func parseSpanID(b []byte, refused byte) (s SpanID, _ Reason) {
 	if len(b) != 16 {
 		return SpanID{}, BadLength
+	}
+	if eight, ok := eightBytes(b); ok && eight != 0 {
+		binary.LittleEndian.PutUint64(s[:], eight)
+		return s, Valid
 	}
 	switch seen := decodeHex(s[:], b); {
 	case seen&refused != 0:
@@ -102,20 +113,19 @@ var hexDigits = func() (table [256]byte) {
 // one test at the end instead of one for each digit. dst means nothing when these include notHex.
 func decodeHex(dst, src []byte) (seen byte) {
 	src = src[:2*len(dst)]
-	for len(dst) >= 4 {
-		four, ok := fourBytes(binary.LittleEndian.Uint64(src))
-		if !ok {
-			break
-		}
-		binary.LittleEndian.PutUint32(dst, four)
-		dst, src = dst[4:], src[8:]
-	}
 	for i := range dst {
 		high, low := hexDigits[src[2*i]], hexDigits[src[2*i+1]]
 		seen |= high | low
 		dst[i] = high<<4 | low&0x0f
 	}
 	return seen
+}
+
+// eightBytes decodes the first 16 digits of src, the first in the lowest byte, and tells whether all are lower-case hex.
+func eightBytes(src []byte) (uint64, bool) {
+	low, ok := fourBytes(binary.LittleEndian.Uint64(src))
+	high, okToo := fourBytes(binary.LittleEndian.Uint64(src[8:16]))
+	return uint64(low) | uint64(high)<<32, ok && okToo
 }
 
 // fourBytes decodes eight digits, the first in the lowest byte, and tells whether all are lower-case hex.

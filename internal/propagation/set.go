@@ -22,28 +22,47 @@ func (s *Set) Reset() { *s = Set{} }
 // Header takes one logged header: key in lower case; value as Envoy logs it, with repeated headers joined by commas.
 // Keys that belong to no format are ignored. The value of tracestate is borrowed until Reset, everything else is copied.
 func (s *Set) Header(key, value []byte) {
-	if keyLengths>>len(key)&1 != 0 {
-		s.header(key, value)
+	if !IsKeyLength(len(key)) {
+		return
 	}
-}
-
-func (s *Set) header(key, value []byte) {
-	if string(key) == traceStateKey {
-		if !s.hasState { // a second header cannot be joined here; the left-most members are the newest
+	for i := range headers[len(key)] {
+		h := &headers[len(key)][i]
+		if string(key) != h.name {
+			continue
+		}
+		if h.format < NumFormats {
+			formats[h.format].header(&s.formats[h.format], h.key, value)
+			s.formats[h.format].seen |= 1 << h.key
+		} else if !s.hasState { // a second header cannot be joined here; the left-most members are the newest
 			s.state, s.hasState = value, true
 		}
 		return
 	}
-	for i := range formats {
-		for k := range formats[i].keys {
-			if string(key) == formats[i].keys[k] {
-				formats[i].header(&s.formats[i], k, value)
-				s.formats[i].seen |= 1 << k
-				return
-			}
+}
+
+// A header of interest: a key of a format, or tracestate, whose format is NumFormats.
+type header struct {
+	name   string
+	format Format
+	key    int
+}
+
+// headers are those of interest, by the length of their names.
+var headers = func() (list [maxKeyLength][]header) {
+	add := func(h header) { list[len(h.name)] = append(list[len(h.name)], h) }
+	add(header{traceStateKey, NumFormats, 0})
+	for f := range formats {
+		for k, name := range formats[f].keys {
+			add(header{name, Format(f), k})
 		}
 	}
-}
+	return list
+}()
+
+const maxKeyLength = 64
+
+// IsKeyLength tells whether a header with a name of n bytes can be of interest: most logged headers need no second look.
+func IsKeyLength(n int) bool { return n < maxKeyLength && len(headers[n]) > 0 }
 
 // Finish settles the formats that are spread over several headers. To be called after the last Header.
 func (s *Set) Finish() {
@@ -95,17 +114,6 @@ func (s *Set) Denied(f Format) bool { return s.Reason(f) == NoIDs && s.Decision(
 // TraceState gives the tracestate as it was logged, unchecked and borrowed, and whether there was one: an empty one is
 // evidence too. It has a meaning only beside a valid traceparent.
 func (s *Set) TraceState() (value []byte, present bool) { return s.state, s.hasState }
-
-// keyLengths has bit n set where a header of n characters is of interest, n < 64: most logged headers end there.
-var keyLengths = func() uint64 {
-	mask := uint64(1) << len(traceStateKey)
-	for _, f := range formats {
-		for _, key := range f.keys {
-			mask |= 1 << len(key)
-		}
-	}
-	return mask
-}()
 
 // trim cuts optional white space (RFC 9110: space and tab) from both ends.
 func trim(b []byte) []byte {

@@ -25,12 +25,12 @@ func parseTraceParent(ctx *Context, value []byte) (reason Reason) {
 	if len(b) < 3 {
 		return BadLength
 	}
-	var version, flags [1]byte
-	if decodeHex(version[:], b)&lowerCase != 0 || b[2] != '-' || version[0] == 0xff {
+	version, ok := hexByte(b)
+	if !ok || b[2] != '-' || version == 0xff {
 		return BadVersion
 	}
 	switch {
-	case len(b) < traceParentLen, version[0] == 0 && len(b) > traceParentLen:
+	case len(b) < traceParentLen, version == 0 && len(b) > traceParentLen:
 		return BadLength
 	case b[35] != '-', b[52] != '-':
 		return BadLayout
@@ -43,14 +43,21 @@ func parseTraceParent(ctx *Context, value []byte) (reason Reason) {
 	if ctx.Span, reason = parseSpanID(b[36:52], lowerCase); reason != Valid {
 		return reason
 	}
-	if decodeHex(flags[:], b[53:55])&lowerCase != 0 {
+	flags, ok := hexByte(b[53:])
+	if !ok {
 		return BadFlags
 	}
 	// A bit field: bits without a meaning are ignored, never refused.
-	ctx.Flags = flags[0] & (FlagSampled | FlagRandom)
+	ctx.Flags = flags & (FlagSampled | FlagRandom)
 	ctx.Decision = NotSampled
 	if ctx.Flags&FlagSampled != 0 {
 		ctx.Decision = Sampled
 	}
 	return Valid
+}
+
+// hexByte gives the value of two lower-case digits.
+func hexByte(b []byte) (byte, bool) {
+	high, low := hexDigits[b[0]], hexDigits[b[1]]
+	return high<<4 | low&0x0f, (high|low)&lowerCase == 0
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "encoding/binary"
+
 // AddressKind tells which form a core.Address has.
 type AddressKind uint8
 
@@ -20,9 +22,7 @@ type Address struct {
 
 // message Address { oneof { SocketAddress socket_address = 1; Pipe pipe = 2; EnvoyInternalAddress envoy_internal_address = 3; } }
 func (a *Address) walk(b []byte, i, end int) bool {
-	if host, port, ok := ipAndPort(b, i, end); ok {
-		a.become(SocketAddress)
-		a.Host, a.Port = Place{uint32(i + 4), uint32(host)}, port
+	if a.ipAndPort(b, i, end) {
 		return true
 	}
 	for i < end {
@@ -46,27 +46,24 @@ func (a *Address) walk(b []byte, i, end int) bool {
 	return true
 }
 
-// ipAndPort reads an Address that is a SocketAddress of an address and a port_value, as nearly all are: it gives where the
-// address ends.
-func ipAndPort(b []byte, i, end int) (host int, port uint32, ok bool) {
+// ipAndPort reads an Address that is a SocketAddress of an address and a port_value, as nearly all are.
+func (a *Address) ipAndPort(b []byte, i, end int) bool {
 	const socket, address, portValue = 1<<3 | Bytes, 2<<3 | Bytes, 3<<3 | Varint
-	if end-i < 6 || b[i] != socket || i+2+int(b[i+1]) != end || b[i+2] != address {
-		return 0, 0, false
+	if i+8 > len(b) || a.Kind > SocketAddress {
+		return false
 	}
-	at := i + 4 + int(b[i+3])
-	if b[i+1] >= 0x80 || end-at < 2 || end-at > 4 || b[at] != portValue {
-		return 0, 0, false
-	}
-	host = at
-	shift := 0
-	for at++; at < end-1; at++ {
-		if b[at] < 0x80 {
-			return 0, 0, false
+	w := binary.LittleEndian.Uint32(b[i : i+4])
+	host := i + 4 + int(w>>24)
+	// The address has less than 128 bytes, and the port three at most.
+	size := end - host
+	if w&0xff80ff == address<<16|socket && i+2+int(w>>8&0x7f) == end && host+8 <= len(b) && size >= 2 && size <= 4 {
+		w := binary.LittleEndian.Uint64(b[host : host+8])
+		if x := w >> 8; byte(w) == portValue && x&varints[size].mask == varints[size].want {
+			*a = Address{Kind: SocketAddress, Host: Place{uint32(i + 4), uint32(host)}, Port: uint32(squeeze(x & varints[size].bits))}
+			return true
 		}
-		port |= uint32(b[at]&0x7f) << shift
-		shift += 7
 	}
-	return host, port | uint32(b[at])<<shift, b[at] < 0x80
+	return false
 }
 
 // become clears the other members of the oneof, as the official runtime does.

@@ -1,5 +1,7 @@
 package wire
 
+import "encoding/binary"
+
 // MapField is a logged map of an entry.
 type MapField uint8
 
@@ -61,11 +63,15 @@ func (e *Entry) add(m MapField, f member) {
 // A map field is a repeated message { string key = 1; string value = 2; }.
 func (e *Entry) walkMember(m MapField, b []byte, i, end int) bool {
 	// Nearly always it is exactly a key and a value of less than 128 bytes each.
-	if end-i >= 4 && b[i] == 1<<3|Bytes && b[i+1] < 0x80 {
-		k := i + 2 + int(b[i+1])
-		if end-k >= 2 && b[k] == 2<<3|Bytes && b[k+1] < 0x80 && k+2+int(b[k+1]) == end {
-			e.add(m, member{Place{uint32(i + 2), uint32(k)}, Place{uint32(k + 2), uint32(end)}})
-			return true
+	if i+4 <= end && end <= len(b) {
+		w := binary.LittleEndian.Uint16(b[i : i+2])
+		k := i + 2 + int(w>>8)
+		if w&0x80ff == 1<<3|Bytes && k+2 <= end {
+			w := binary.LittleEndian.Uint16(b[k : k+2])
+			if w&0x80ff == 2<<3|Bytes && k+2+int(w>>8) == end {
+				e.add(m, member{Place{uint32(i + 2), uint32(k)}, Place{uint32(k + 2), uint32(end)}})
+				return true
+			}
 		}
 	}
 	var f member

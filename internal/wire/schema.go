@@ -17,11 +17,11 @@ const (
 	codeMessage
 	flagsMessage
 	startTime
-	durationTime
 	downstreamRemote
 	downstreamLocal
 	downstreamDirect
 	upstreamRemote
+	durationTime
 	timing                             // the first of Timings, and the next ones
 	entryOf = timing + use(NumTimings) // of the first map, and the next ones
 	textOf  = entryOf + use(NumMaps)   // the first TextField, and the next ones

@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "math"
 
 // Time is a google.protobuf.Timestamp or Duration as it was sent. Set is false when the field was absent.
 type Time struct {
@@ -33,10 +30,6 @@ func (t Time) Unix() (uint64, bool) {
 // message google.protobuf.Timestamp { int64 seconds = 1; int32 nanos = 2; }, and the same for Duration.
 func (t *Time) walk(b []byte, i, end int) bool {
 	t.Set = true
-	if nanos, ok := onlyNanos(b, i, end); ok {
-		t.Nanos = nanos
-		return true
-	}
 	for i < end {
 		key, v, next := field(b, i, end)
 		if i = next; next < 0 {
@@ -52,21 +45,14 @@ func (t *Time) walk(b []byte, i, end int) bool {
 	return true
 }
 
-// onlyNanos reads a value below a second, as nearly all durations are: it has no other field.
-func onlyNanos(b []byte, i, end int) (int32, bool) {
-	const nanos = 2<<3 | Varint
-	n := end - i
-	if n < 2 || n > 6 || len(b)-i < 8 {
-		return 0, false
+// varints[n] tells, for eight bytes behind a tag in a message of n bytes, whether n-1 of them are one varint of five bytes
+// at most, and which they are.
+var varints = func() (list [7]struct{ mask, want, bits uint64 }) {
+	list[0].want, list[1].want = 1, 1 // never
+	for n := 2; n < len(list); n++ {
+		list[n].bits = 1<<(8*(n-1)) - 1
+		list[n].mask = list[n].bits & 0x8080_8080_8080
+		list[n].want = list[n].mask &^ (0x80 << (8 * (n - 2)))
 	}
-	w := binary.LittleEndian.Uint64(b[i:])
-	if byte(w) != nanos {
-		return 0, false
-	}
-	w = w >> 8 & (1<<(8*(n-1)) - 1)
-	// All bytes of a varint but the last have the high bit.
-	if w&0x8080_8080_8080 != 0x8080_8080_8080>>(8*(8-n)) {
-		return 0, false
-	}
-	return int32(squeeze(w)), true
-}
+	return list
+}()

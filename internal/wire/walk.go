@@ -24,15 +24,20 @@ func (e *Entry) walk(b []byte, i, end int, fields *schema) bool {
 				to = fields[tag]
 			}
 		}
-		if to == skippedInt || to >= integer {
+		next := v + n
+		switch {
+		case to >= integer:
 			if i = v; i > end {
 				return false
 			}
 			e.take(to, uint64(n))
 			continue
-		}
-		next := v + n
-		if to == unusual {
+		case to == skippedInt:
+			if i = v; i > end {
+				return false
+			}
+			continue
+		case to == unusual:
 			key, x, after := field(b, i, end)
 			if after < 0 {
 				return false
@@ -48,14 +53,36 @@ func (e *Entry) walk(b []byte, i, end int, fields *schema) bool {
 			}
 			v, next = int(x), after
 		}
-		if next > end {
+		if i = next; i > end {
 			return false
 		}
-		i = next
-		if to >= textOf {
+		switch {
+		case to >= textOf:
 			e.texts[to-textOf] = Place{uint32(v), uint32(next)}
-		} else if to > skipped && !e.part(to, b, v, next) {
-			return false
+		case to >= entryOf:
+			if !e.walkMember(MapField(to-entryOf), b, v, next) {
+				return false
+			}
+		case to >= durationTime:
+			t := &e.Duration
+			if to != durationTime {
+				t = &e.Timings[to-timing]
+			}
+			// Nearly all are below a second, and have nothing but nanos.
+			if size := next - v; size < len(varints) && v+8 <= len(b) {
+				w := binary.LittleEndian.Uint64(b[v : v+8])
+				if x := w >> 8; byte(w) == 2<<3|Varint && x&varints[size].mask == varints[size].want {
+					t.Nanos, t.Set = int32(squeeze(x&varints[size].bits)), true
+					continue
+				}
+			}
+			if !t.walk(b, v, next) {
+				return false
+			}
+		case to > skipped:
+			if !e.part(to, b, v, next) {
+				return false
+			}
 		}
 	}
 	return true
@@ -81,8 +108,6 @@ func (e *Entry) part(to use, b []byte, i, end int) bool {
 		return e.Flags.walk(b, i, end)
 	case startTime:
 		return e.Start.walk(b, i, end)
-	case durationTime:
-		return e.Duration.walk(b, i, end)
 	case downstreamRemote:
 		return e.DownstreamRemote.walk(b, i, end)
 	case downstreamLocal:
@@ -92,10 +117,7 @@ func (e *Entry) part(to use, b []byte, i, end int) bool {
 	case upstreamRemote:
 		return e.UpstreamRemote.walk(b, i, end)
 	}
-	if to >= entryOf {
-		return e.walkMember(MapField(to-entryOf), b, i, end)
-	}
-	return e.Timings[to-timing].walk(b, i, end)
+	return true
 }
 
 // take takes an integer, as the official runtime does: an enum and a uint32 are the low 32 bits.
