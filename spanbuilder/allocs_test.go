@@ -19,6 +19,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		b := New(o)
 		i, l := b.Identity(), loggerOf("envoy-1", "edge")
 		var e wire.Entry
+		var c Claim
 		dst := make([]byte, 0, 1<<18) // one of them has an URL of 20 KiB
 		convert := func(entry []byte) {
 			e.WalkHTTP(entry)
@@ -27,10 +28,10 @@ func TestNothingIsAllocated(t *testing.T) {
 			case Teach:
 				i.Learn(&e, l)
 			case Request:
-				c := i.Claim(&e, l)
-				dst, _ = b.Server(dst[:0], &e, l, c)
-				if id, ok := b.ClientSpan(i, &e, l, c); ok {
-					dst, _ = b.Client(dst[:0], &e, l, c, id)
+				i.Claim(&e, l, &c)
+				dst, _ = b.Server(dst[:0], &e, l, &c)
+				if id, ok := b.ClientSpan(i, &e, l, &c); ok {
+					dst, _ = b.Client(dst[:0], &e, l, &c, id)
 				}
 			}
 		}

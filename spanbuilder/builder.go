@@ -175,7 +175,7 @@ func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte
 // Server makes. dst needs room for Bound(e) bytes.
 func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID) ([]byte, Repairs) {
 	var r request
-	r.init(b, dst, e, l, c, e.Text(wire.Path)) // as it was rewritten
+	r.init(b, dst, e, l, c, e.At(wire.Path)) // as it was rewritten
 	r.kind = kindClient
 	// A code without a byte from the host is Envoy's own.
 	if !e.Timings[wire.FirstUpstreamRx].Set && string(e.Text(wire.CodeDetails)) != "via_upstream" {
@@ -208,12 +208,12 @@ func (b *Builder) ClientSpan(i *Identity, e *wire.Entry, l *Logger, c *Claim) (p
 	return propagation.SpanID{}, false
 }
 
-func (r *request) init(b *Builder, dst []byte, e *wire.Entry, l *Logger, c *Claim, path []byte) {
+func (r *request) init(b *Builder, dst []byte, e *wire.Entry, l *Logger, c *Claim, path wire.Place) {
 	r.dst, r.in, r.field, r.limit = dst, e.Input(), spanAttributes, b.opts.MaxValue
 	r.b, r.e, r.l, r.c = b, e, l, c
 	r.start, _ = e.Start.Unix()
 	r.end = r.start + length(e)
-	r.target = splitTarget(path)
+	r.target = splitTarget(e, path)
 	r.rpc = r.findRPC()
 	r.answered = e.HasCode && e.Code != 0
 }

@@ -11,6 +11,14 @@ import (
 // maxLogName bounds the log's name, which is no part of the entry.
 const maxLogName = 256
 
+func (r *request) logName() {
+	if r.l.nameBlock.count > 0 {
+		r.block(&r.l.nameBlock)
+		return
+	}
+	r.bytes(envoyLogNameKey, r.l.logName[:min(len(r.l.logName), maxLogName)])
+}
+
 // envoyAttributes writes Envoy's own facts.
 func (r *request) envoyAttributes() {
 	e := r.e
@@ -26,7 +34,7 @@ func (r *request) envoyAttributes() {
 		r.int(envoyAttemptsKey, int64(e.Attempts))
 	}
 	r.text(envoyRequestIDKey, e.At(wire.RequestID))
-	r.bytes(envoyLogNameKey, r.l.logName[:min(len(r.l.logName), maxLogName)])
+	r.logName()
 	r.text(envoyConnectionTerminationDetailsKey, e.At(wire.TerminationDetails))
 	r.text(envoyUpstreamTransportFailureReasonKey, e.At(wire.UpstreamFailure))
 	r.text(envoyDownstreamTransportFailureReasonKey, e.At(wire.DownstreamFailure))
@@ -45,12 +53,13 @@ func (r *request) upstreamAddress() {
 		r.text(envoyUpstreamAddressKey, a.Host)
 		return
 	}
-	host, room := r.e.Bytes(a.Host), [64]byte{}
-	at := append(room[:0], host...)
+	host, room := r.e.Bytes(a.Host), r.scratch()
 	if bytes.IndexByte(host, ':') >= 0 {
-		at = append(append(append(room[:0], '['), host...), ']')
+		room = append(append(append(room, '['), host...), ']')
+	} else {
+		room = append(room, host...)
 	}
-	r.bytes(envoyUpstreamAddressKey, strconv.AppendUint(append(at, ':'), uint64(a.Port), 10))
+	r.bytes(envoyUpstreamAddressKey, strconv.AppendUint(append(room, ':'), uint64(a.Port), 10))
 }
 
 // durations writes the two figures that are asked for most: how long the upstream took, and how long Envoy did.

@@ -37,7 +37,7 @@ func entriesOf(t testing.TB, mode string) (all [][]byte) {
 // anySpan builds the spans of any entry, be it one that Classify drops, and checks them.
 func anySpan(t *testing.T, b *Builder, e *wire.Entry, l *Logger) {
 	identity := b.Identity()
-	claim := identity.Claim(e, l)
+	claim := claimOf(identity, e, l)
 	s, r := server(t, b, e, l, claim)
 	checkLimits(t, b, s.Attributes)
 	if again, _ := server(t, b, e, l, claim); render(again, r) != render(s, r) || place(again) != place(s) {

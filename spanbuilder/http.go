@@ -95,7 +95,7 @@ func (r *request) common() {
 func (r *request) requestAttributes() {
 	e := r.e
 	r.text(urlSchemeKey, e.At(wire.Scheme))
-	r.bytes(urlPathKey, r.target.path)
+	r.text(urlPathKey, r.target.path)
 	r.query()
 	if e.TCP {
 		r.address(&serverKeys, &e.DownstreamLocal)
@@ -147,11 +147,12 @@ func (r *request) upstreamAttributes() {
 
 // server writes whom the caller asked.
 func (r *request) server() {
-	host, port := splitAuthority(r.e.Text(wire.Authority))
-	if len(host) == 0 {
+	authority := r.e.At(wire.Authority)
+	from, to, port := splitAuthority(r.e.Bytes(authority))
+	if from == to {
 		return
 	}
-	r.bytes(serverKeys.address, host)
+	r.text(serverKeys.address, authority.Part(from, to))
 	if port == 0 && r.kind == kindClient { // required there
 		port = defaultPort(r.e.Text(wire.Scheme))
 	}
@@ -178,11 +179,11 @@ func (r *request) fullURL() {
 		return
 	}
 	full := append(append(append(r.scratch(), e.Text(wire.Scheme)...), "://"...), authority...)
-	if len(r.target.path) > 0 && r.target.path[0] == '/' { // "*" is no part of a URL
-		full = append(full, r.target.path...)
+	if path := e.Bytes(r.target.path); len(path) > 0 && path[0] == '/' { // "*" is no part of a URL
+		full = append(full, path...)
 	}
-	if len(r.target.query) > 0 {
-		full = r.b.appendQuery(append(full, '?'), r.target.query)
+	if query := e.Bytes(r.target.query); len(query) > 0 {
+		full = r.b.appendQuery(append(full, '?'), query)
 	}
 	r.bytes(urlFullKey, full)
 }

@@ -128,7 +128,7 @@ func Rows() []string {
 	return names
 }
 
-// Identity finds out what entries prove. It belongs to one goroutine: what it gives is valid until its next use.
+// Identity finds out what entries prove. It belongs to one goroutine.
 type Identity struct {
 	Set   propagation.Set // the contexts of the entry last seen
 	order []propagation.Format
@@ -137,7 +137,6 @@ type Identity struct {
 	derivation
 	taken Started
 	found evidence
-	claim Claim
 }
 
 // Learn keeps what a start entry says about its caller.
@@ -160,10 +159,10 @@ func (i *Identity) read(e *wire.Entry) {
 	i.Set.Finish()
 }
 
-// Claim tells what e, which l has logged, proves. The claim lives until the next call.
-func (i *Identity) Claim(e *wire.Entry, l *Logger) *Claim {
+// Claim tells in c what e, which l has logged, proves.
+func (i *Identity) Claim(e *wire.Entry, l *Logger, c *Claim) {
 	i.read(e)
-	v, c := &i.found, &i.claim
+	v := &i.found
 	*v, *c = evidence{entry: e, logger: l}, Claim{}
 	_, v.traceState = i.Set.TraceState()
 	v.tagTrace, v.tagSpan = i.tags.ids(e)
@@ -182,7 +181,6 @@ func (i *Identity) Claim(e *wire.Entry, l *Logger) *Claim {
 		}
 	}
 	i.complete(v, c)
-	return c
 }
 
 // context finds the context that counts: the one in the format of this Envoy's tracer. It is the format whose id is not

@@ -55,6 +55,12 @@ func testEntry(typ wire.AccessLogType, lines ...string) *wire.Entry {
 	return e
 }
 
+func claimOf(i *Identity, e *wire.Entry, l *Logger) *Claim {
+	c := new(Claim)
+	i.Claim(e, l, c)
+	return c
+}
+
 func tp(trace, span string) string { return "traceparent: 00-" + trace + "-" + span + "-01" }
 
 func testLogger(setting Relation) *Logger {
@@ -148,7 +154,7 @@ func TestRows(t *testing.T) {
 			if c.start != nil {
 				i.Learn(testEntry(wire.DownstreamStart, c.start...), l)
 			}
-			got := *i.Claim(testEntry(wire.DownstreamEnd, c.end...), l)
+			got := *claimOf(i, testEntry(wire.DownstreamEnd, c.end...), l)
 			if s := show(&got); s != c.want {
 				t.Errorf("\n got %s\nwant %s", s, c.want)
 			}
@@ -174,7 +180,7 @@ func TestLoggerThatNeverInjects(t *testing.T) {
 	tags := []string{"tag trace_id: " + traceA, "tag span_id: " + idB, "host", tp(traceA, idA)}
 	with := append([]string{"tracestate: vendor=1"}, tags...)
 	claim := func(lines []string) string {
-		c := *i.Claim(testEntry(wire.DownstreamEnd, lines...), l)
+		c := *claimOf(i, testEntry(wire.DownstreamEnd, lines...), l)
 		return rows[c.Row].name
 	}
 	type step struct {
@@ -200,13 +206,13 @@ func TestTracerFormatIsRemembered(t *testing.T) {
 	b := New(options())
 	i, l := b.Identity(), testLogger(0)
 	both := []string{tp(traceA, idA), "x-b3-traceid: " + traceB, "x-b3-spanid: " + idB, "x-b3-sampled: 1"}
-	c := *i.Claim(testEntry(wire.DownstreamEnd, both...), l)
+	c := *claimOf(i, testEntry(wire.DownstreamEnd, both...), l)
 	if got := show(&c); !strings.Contains(got, "trace A") {
 		t.Errorf("before: %s, want the configured order", got)
 	}
 	i.Learn(testEntry(wire.DownstreamStart, tp(traceA, idA)), l)
-	i.Claim(testEntry(wire.DownstreamEnd, append([]string{"host"}, both...)...), l)
-	c = *i.Claim(testEntry(wire.DownstreamEnd, both...), l)
+	claimOf(i, testEntry(wire.DownstreamEnd, append([]string{"host"}, both...)...), l)
+	c = *claimOf(i, testEntry(wire.DownstreamEnd, both...), l)
 	if got := show(&c); !strings.Contains(got, "trace B") {
 		t.Errorf("after: %s, want the tracer's format", got)
 	}
@@ -215,7 +221,7 @@ func TestTracerFormatIsRemembered(t *testing.T) {
 func TestDerivedIDs(t *testing.T) {
 	b := New(options())
 	i, l := b.Identity(), testLogger(0)
-	claim := func(e *wire.Entry) Claim { return *i.Claim(e, l) }
+	claim := func(e *wire.Entry) Claim { return *claimOf(i, e, l) }
 	first := claim(testEntry(wire.DownstreamEnd, tp(traceA, idA), "host"))
 	// The ids are part of the product: copies at other agents and in other releases must get the same.
 	if got, want := first.Own.String(), "8739a7ca049bd25f"; got != want {

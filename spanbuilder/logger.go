@@ -41,6 +41,7 @@ type Logger struct {
 	Resource *ring.Resource
 
 	nodeID, logName []byte
+	nameBlock       block // the attribute for logName, when it is a short one
 	nodeHash        uint64
 	sidecar         netip.Addr // the pod's address when the node is an Istio sidecar
 	setting         Relation
@@ -111,6 +112,9 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		nodeHash: new(derivation).hash(node.ID),
 		logName:  bytes.Clone(logName),
 		setting:  s.settings[string(logName)],
+	}
+	if len(logName) <= 32 && wire.ASCII(logName) {
+		l.nameBlock = newBlock(envoyLogNameKey.name, string(logName))
 	}
 	if id, ok := parseIstio(string(node.ID)); ok && id.role == "sidecar" {
 		l.sidecar = id.ip

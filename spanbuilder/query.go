@@ -31,11 +31,12 @@ func (b *Builder) appendQuery(dst, query []byte) []byte {
 
 // query writes url.query.
 func (r *request) query() {
-	if !r.b.holdsSecret(r.target.query) {
-		r.bytes(urlQueryKey, r.target.query)
+	query := r.e.Bytes(r.target.query)
+	if !r.b.holdsSecret(query) {
+		r.text(urlQueryKey, r.target.query)
 		return
 	}
-	r.bytes(urlQueryKey, r.b.appendQuery(r.scratch(), r.target.query))
+	r.bytes(urlQueryKey, r.b.appendQuery(r.scratch(), query))
 }
 
 func (b *Builder) holdsSecret(query []byte) bool {

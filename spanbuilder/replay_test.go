@@ -84,7 +84,7 @@ func replay(t *testing.T, mode string) []*replayed {
 					case Teach:
 						i.Learn(e, l)
 					case Request:
-						r := &replayed{mode: mode, entry: e, log: string(l.logName), claim: *i.Claim(e, l)}
+						r := &replayed{mode: mode, entry: e, log: string(l.logName), claim: *claimOf(i, e, l)}
 						r.find(i, facts, relations)
 						out = append(out, r)
 					}

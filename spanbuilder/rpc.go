@@ -36,7 +36,7 @@ func (r *request) findRPC() rpc {
 	if !ok || !isGRPC || len(rest) > 0 && rest[0] != '+' && rest[0] != ';' {
 		return rpc{status: -1}
 	}
-	name := bytes.TrimPrefix(r.target.path, []byte{'/'})
+	name := bytes.TrimPrefix(r.e.Bytes(r.target.path), []byte{'/'})
 	if service, m, ok := bytes.Cut(name, []byte{'/'}); !ok || len(service) == 0 || len(m) == 0 {
 		return rpc{status: -1}
 	}
@@ -82,7 +82,7 @@ func (r *request) rpcAttributes() {
 	r.str(rpcSystemNameKey, "grpc")
 	r.str(rpcMethodKey, r.rpc.method)
 	if r.rpc.method == otherMethod {
-		r.bytes(rpcMethodOriginalKey, bytes.TrimPrefix(r.target.path, []byte{'/'}))
+		r.bytes(rpcMethodOriginalKey, bytes.TrimPrefix(r.e.Bytes(r.target.path), []byte{'/'}))
 	}
 	r.str(rpcResponseStatusCodeKey, r.rpc.statusName())
 }

@@ -30,6 +30,9 @@ func (p Place) From() int { return int(p.from) }
 // Len gives the length of the value in bytes.
 func (p Place) Len() int { return int(p.to - p.from) }
 
+// Part gives the bytes from..to of the value.
+func (p Place) Part(from, to int) Place { return Place{p.from + uint32(from), p.from + uint32(to)} }
+
 // TextField is a string of an entry.
 type TextField uint8
 
