@@ -65,6 +65,31 @@ func (s *encoder) text(k *key, p wire.Place) {
 	s.count++
 }
 
+// hostAndPort appends host:port if that is a matter of copying, and tells whether it was.
+func (s *encoder) hostAndPort(k *key, a *wire.Address) bool {
+	var digits [10]byte
+	i, port := len(digits)-1, a.Port
+	for ; port > 9 && i > 0; i-- {
+		digits[i] = '0' + byte(port%10)
+		port /= 10
+	}
+	digits[i] = '0' + byte(port)
+	host, at := a.Host.Len(), len(s.dst)
+	n := host + 1 + len(digits) - i
+	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom || a.Host.From()+valueRoom > len(s.in) {
+		return false
+	}
+	d := k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n)
+	if !wire.CopyShort(d, (*[valueRoom]byte)(s.in[a.Host.From():]), host) {
+		return false
+	}
+	d[host] = ':'
+	copy(d[host+1:], digits[i:])
+	s.dst = s.dst[:at+int(k.size)+n]
+	s.count++
+	return true
+}
+
 // bytes appends a string that came from outside.
 func (s *encoder) bytes(k *key, v []byte) {
 	at, n := len(s.dst), len(v)
@@ -182,24 +207,37 @@ func (s *encoder) texts(prefix, name string, v []byte) {
 
 const tagPrefix = "envoy.tag."
 
+// quickTag appends a tag of the entry if that is a matter of copying, and tells whether it was.
+func (s *encoder) quickTag(key, v wire.Place) bool {
+	k, n, at := key.Len(), v.Len(), len(s.dst)
+	if n == 0 || k+n > 127-6-len(tagPrefix) || max(k+len(tagPrefix), n) > s.limit || s.count >= maxAttributes ||
+		cap(s.dst)-at < quickRoom || max(key.From(), v.From())+valueRoom > len(s.in) {
+		return false
+	}
+	d := (*[quickRoom]byte)(s.dst[at : at+quickRoom])
+	*(*[len(tagHead)]byte)(d[:]) = tagHead
+	size := uint8(len(tagHead) + k)
+	d[1], d[3] = size+uint8(n+2), size-4
+	plain := wire.CopyShort((*[valueRoom]byte)(d[len(tagHead):]), (*[valueRoom]byte)(s.in[key.From():]), k)
+	binary.LittleEndian.PutUint32(d[size:], 2<<3|wire.Bytes|uint32(n+2)<<8|(valueString<<3|wire.Bytes)<<16|uint32(n)<<24)
+	if !wire.CopyShort((*[valueRoom]byte)(d[size+4:]), (*[valueRoom]byte)(s.in[v.From():]), n) || !plain {
+		return false
+	}
+	s.dst = s.dst[:at+int(size)+4+n]
+	s.count++
+	return true
+}
+
+// tagHead is what a tag begins with; its two lengths are written later.
+var tagHead = func() (head [4 + len(tagPrefix)]byte) {
+	copy(head[:], "\x4a\x00\x0a\x00"+tagPrefix) // as in key
+	return head
+}()
+
 // tag appends a string whose key comes from outside, too.
 func (s *encoder) tag(key, v []byte) {
 	if len(v) == 0 {
 		return
-	}
-	k, n := len(tagPrefix)+len(key), len(v)
-	if k+n < 128-6 && max(k, n) <= s.limit && s.count < maxAttributes {
-		d := s.room()
-		d[0], d[1], d[2], d[3] = byte(s.field)<<3|wire.Bytes, byte(k+n+6), 1<<3|wire.Bytes, byte(k)
-		copy(d[4:], tagPrefix)
-		plain := wire.CopyASCII(d[4+len(tagPrefix):], key)
-		e := d[4+k : 4+k+4+n]
-		e[0], e[1], e[2], e[3] = 2<<3|wire.Bytes, byte(n+2), valueString<<3|wire.Bytes, byte(n)
-		if wire.CopyASCII(e[4:], v) && plain {
-			s.dst = s.dst[:len(s.dst)+4+k+4+n]
-			s.count++
-			return
-		}
 	}
 	name, t := s.look(key), s.look(v)
 	if size := stringSize(t.Len()); s.begin(len(tagPrefix)+name.Len(), size) {

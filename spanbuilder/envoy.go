@@ -53,8 +53,13 @@ func (r *request) upstreamAddress() {
 		r.text(envoyUpstreamAddressKey, a.Host)
 		return
 	}
-	host, room := r.e.Bytes(a.Host), r.scratch()
-	if bytes.IndexByte(host, ':') >= 0 {
+	host := r.e.Bytes(a.Host)
+	bare := bytes.IndexByte(host, ':') >= 0 // an IPv6 address
+	if !bare && r.hostAndPort(envoyUpstreamAddressKey, a) {
+		return
+	}
+	room := r.scratch()
+	if bare {
 		room = append(append(append(room, '['), host...), ']')
 	} else {
 		room = append(room, host...)
@@ -80,22 +85,30 @@ func (r *request) customTags() {
 	tags := r.e.Fields(wire.CustomTags)
 	n := min(tags.Len(), maxAttributes)
 	r.dropped += tags.Len() - n
+	before := r.encoder
 	for i := range n {
-		if key := tags.Key(i); len(key) > r.limit || !wire.ASCII(key) {
+		key, value := tags.At(i)
+		switch {
+		case key.Len() == 0 || isRepeated(tags, i, n) || r.b.idTags.maybe(key.Len()) && r.b.idTags.has(tags.Key(i)):
+		case r.quickTag(key, value):
+		case key.Len() > r.limit || !wire.ASCII(tags.Key(i)):
+			r.encoder = before
 			r.oddTags(tags, n)
 			return
+		default:
+			r.tag(tags.Key(i), tags.Value(i))
 		}
 	}
-	for i := range n {
-		key := tags.Key(i)
-		repeated := false
-		for j := i + 1; j < n && !repeated; j++ {
-			repeated = bytes.Equal(key, tags.Key(j))
-		}
-		if len(key) > 0 && !repeated && !r.b.idTags.has(key) {
-			r.tag(key, tags.Value(i))
+}
+
+func isRepeated(tags wire.Fields, i, n int) bool {
+	key, _ := tags.At(i)
+	for j := i + 1; j < n; j++ {
+		if later, _ := tags.At(j); later.Len() == key.Len() && bytes.Equal(tags.Key(i), tags.Key(j)) {
+			return true
 		}
 	}
+	return false
 }
 
 // oddTags writes tags of which not all keys are written as they are: some that differ may be the same once they are

@@ -14,17 +14,9 @@ var methodNames = [...]string{1: "GET", "HEAD", "POST", "PUT", "DELETE", "CONNEC
 
 const otherMethod = "_OTHER"
 
-// method gives the value of http.request.method and the name of a span for it.
-func method(e *wire.Entry) (value, name string) {
-	if e.Method > 0 && int(e.Method) < len(methodNames) {
-		return methodNames[e.Method], methodNames[e.Method]
-	}
-	return otherMethod, "HTTP"
-}
-
 // originalMethod gives the method that http.request.method does not, if it was logged.
 func originalMethod(e *wire.Entry) ([]byte, bool) {
-	if value, _ := method(e); value != otherMethod {
+	if e.Method > 0 && int(e.Method) < len(methodNames) {
 		return nil, false
 	}
 	return e.Fields(wire.RequestHeaders).Get(":method")
@@ -35,6 +27,13 @@ var (
 	methodBlocks = func() (list [len(methodNames)]block) {
 		for i, name := range methodNames {
 			list[i] = newBlock("http.request.method", cmp.Or(name, otherMethod))
+		}
+		return list
+	}()
+	// Names of spans, as fields of a Span. An unknown method is "HTTP" there.
+	nameBlocks = func() (list [len(methodNames)]block) {
+		for i, name := range methodNames {
+			list[i].size = copy(list[i].bytes[:], wire.AppendBytes(nil, spanName, cmp.Or(name, "HTTP")))
 		}
 		return list
 	}()
@@ -65,8 +64,7 @@ func (r *request) name() {
 	case r.rpc.method != "":
 		r.dst = wire.AppendBytes(r.dst, spanName, r.rpc.method)
 	default:
-		_, name := method(r.e)
-		r.dst = wire.AppendBytes(r.dst, spanName, name)
+		r.block(pick(nameBlocks[:], r.e.Method))
 	}
 }
 

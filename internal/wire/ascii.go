@@ -56,16 +56,24 @@ func CopyASCII(dst, s []byte) bool {
 func CopyShort(dst, src *[128]byte, n int) bool {
 	or, at := uint64(0), 0
 	for ; n-at > 32 && at < 96; at += 32 {
-		d, s := (*[32]byte)(dst[at:at+32]), (*[32]byte)(src[at:at+32])
-		*d = *s
-		or |= binary.LittleEndian.Uint64(s[:]) | binary.LittleEndian.Uint64(s[8:]) | binary.LittleEndian.Uint64(s[16:]) | binary.LittleEndian.Uint64(s[24:])
+		w0, w1, w2, w3 := copyWords(dst[at:at+32], src[at:at+32])
+		or |= (w0 | w1 | w2 | w3) & high
 	}
-	d, s := (*[32]byte)(dst[at:at+32]), (*[32]byte)(src[at:at+32])
-	*d = *s
 	m := &highOf[n-at]
-	or = or&high | binary.LittleEndian.Uint64(s[:])&m[0] | binary.LittleEndian.Uint64(s[8:])&m[1] |
-		binary.LittleEndian.Uint64(s[16:])&m[2] | binary.LittleEndian.Uint64(s[24:])&m[3]
-	return or == 0
+	w0, w1, w2, w3 := copyWords(dst[at:at+32], src[at:at+32])
+	return or|w0&m[0]|w1&m[1]|w2&m[2]|w3&m[3] == 0
+}
+
+// copyWords copies 32 bytes and gives them.
+func copyWords(dst, src []byte) (w0, w1, w2, w3 uint64) {
+	d, s := (*[32]byte)(dst), (*[32]byte)(src)
+	w0, w1 = binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:])
+	w2, w3 = binary.LittleEndian.Uint64(s[16:]), binary.LittleEndian.Uint64(s[24:])
+	binary.LittleEndian.PutUint64(d[:], w0)
+	binary.LittleEndian.PutUint64(d[8:], w1)
+	binary.LittleEndian.PutUint64(d[16:], w2)
+	binary.LittleEndian.PutUint64(d[24:], w3)
+	return w0, w1, w2, w3
 }
 
 // highOf[n] has high in the first n of 32 bytes.

@@ -25,33 +25,31 @@ func (e *Entry) walk(b []byte, i, end int, fields *schema) bool {
 			}
 		}
 		next := v + n
-		switch {
-		case to >= integer:
-			if i = v; i > end {
-				return false
-			}
-			e.take(to, uint64(n))
-			continue
-		case to == skippedInt:
-			if i = v; i > end {
-				return false
-			}
-			continue
-		case to == unusual:
-			key, x, after := field(b, i, end)
-			if after < 0 {
-				return false
-			}
-			if i = after; key >= uint32(len(fields)) {
+		if to < skipped {
+			if to == unusual {
+				key, x, after := field(b, i, end)
+				if after < 0 {
+					return false
+				}
+				if i = after; key >= uint32(len(fields)) {
+					continue
+				}
+				if to = fields[key]; key&7 == Varint {
+					e.take(to, x)
+				}
+				if key&7 != Bytes {
+					continue
+				}
+				v, next = int(x), after
+			} else {
+				if i = v; i > end {
+					return false
+				}
+				if to != skippedInt {
+					e.take(to, uint64(n))
+				}
 				continue
 			}
-			if to = fields[key]; key&7 == Varint {
-				e.take(to, x)
-			}
-			if key&7 != Bytes {
-				continue
-			}
-			v, next = int(x), after
 		}
 		if i = next; i > end {
 			return false
@@ -59,8 +57,8 @@ func (e *Entry) walk(b []byte, i, end int, fields *schema) bool {
 		switch {
 		case to >= textOf:
 			e.texts[to-textOf] = Place{uint32(v), uint32(next)}
-		case to >= entryOf:
-			if !e.walkMember(MapField(to-entryOf), b, v, next) {
+		case to >= memberOf:
+			if !e.walkMember(MapField(to-memberOf), b, v, next) {
 				return false
 			}
 		case to >= durationTime:
