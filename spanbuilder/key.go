@@ -34,12 +34,10 @@ func newKey(name string, value byte) *key {
 	if value == valueString<<3|wire.Bytes {
 		head = append(head, 0)
 	}
-	k.short = 127 + 2 - len(head)
 	if len(head) > headRoom {
-		k.short = -1 // always the slow way
-		return k
+		panic("the name of an attribute is too long: " + name)
 	}
-	k.size = uint8(len(head))
+	k.size, k.short = uint8(len(head)), 127+2-len(head)
 	k.tail = k.size - 4
 	if value != valueString<<3|wire.Bytes {
 		k.tail = k.size - 2

@@ -17,8 +17,9 @@ func traceParentHeader(st *state, key int, value []byte) {
 
 // parseTraceParent fills ctx, which means something only when the reason is Valid.
 func parseTraceParent(ctx *Context, value []byte) (reason Reason) {
-	// Two headers, joined by Envoy: the specification wants neither of them.
-	if bytes.IndexByte(value, ',') >= 0 {
+	// Two headers, joined by Envoy: the specification wants neither of them. One that is as long as it should be can only
+	// be broken in another way, too.
+	if len(value) != traceParentLen && bytes.IndexByte(value, ',') >= 0 {
 		return Duplicate
 	}
 	b := trim(value)

@@ -25,31 +25,19 @@ func (e *Entry) walk(b []byte, i, end int, fields *schema) bool {
 			}
 		}
 		next := v + n
-		if to < skipped {
-			if to == unusual {
-				key, x, after := field(b, i, end)
-				if after < 0 {
-					return false
-				}
-				if i = after; key >= uint32(len(fields)) {
-					continue
-				}
-				if to = fields[key]; key&7 == Varint {
-					e.take(to, x)
-				}
-				if key&7 != Bytes {
-					continue
-				}
-				v, next = int(x), after
-			} else {
-				if i = v; i > end {
-					return false
-				}
-				if to != skippedInt {
-					e.take(to, uint64(n))
-				}
-				continue
+		switch {
+		case to == unusual:
+			if to, v, next = e.walkUnusual(b, i, end, fields); next < 0 {
+				return false
 			}
+		case to < skipped:
+			if i = v; i > end {
+				return false
+			}
+			if to != skippedInt {
+				e.take(to, uint64(n))
+			}
+			continue
 		}
 		if i = next; i > end {
 			return false
@@ -84,6 +72,22 @@ func (e *Entry) walk(b []byte, i, end int, fields *schema) bool {
 		}
 	}
 	return true
+}
+
+// walkUnusual reads any field: it gives the use of one that has a length, and takes an integer. next is -1 when the field is
+// malformed.
+func (e *Entry) walkUnusual(b []byte, i, end int, fields *schema) (to use, v, next int) {
+	key, x, next := field(b, i, end)
+	if next < 0 || key >= uint32(len(fields)) {
+		return skipped, 0, next
+	}
+	switch to = fields[key]; key & 7 {
+	case Bytes:
+		return to, int(x), next
+	case Varint:
+		e.take(to, x)
+	}
+	return skipped, 0, next
 }
 
 // part reads a message in an entry.
