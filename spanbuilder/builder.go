@@ -50,6 +50,7 @@ type Builder struct {
 func New(o Options) *Builder {
 	o.RequestHeaders, o.ResponseHeaders = distinct(o.RequestHeaders), distinct(o.ResponseHeaders)
 	b := &Builder{opts: o, redact: map[string]bool{}, idTags: newIDTags(o.TraceTags, o.SpanTags), Starts: NewStarts(o.StartMemory)}
+	b.methods.longest = min(maxMethodLen, o.MaxValue)
 	for _, name := range slices.Concat(o.RequestHeaders, o.ResponseHeaders) {
 		b.listBound += fieldBound + len(name)
 	}

@@ -89,7 +89,8 @@ func (r *request) rpcAttributes() {
 
 // methodSet bounds the names of methods: a path is whatever a client sends, and a name of a span must be one of few.
 type methodSet struct {
-	known atomic.Pointer[map[string]string]
+	longest int // bytes of a name
+	known   atomic.Pointer[map[string]string]
 }
 
 const (
@@ -111,7 +112,7 @@ func (s *methodSet) name(m []byte, implemented bool) string {
 				return name
 			}
 		}
-		if old != nil && len(*old) >= limit || !plainMethod(m) {
+		if old != nil && len(*old) >= limit || len(m) > s.longest || !plainMethod(m) {
 			return otherMethod
 		}
 		next := map[string]string{}
@@ -134,5 +135,5 @@ func plainMethod(m []byte) bool {
 			return false
 		}
 	}
-	return len(m) <= maxMethodLen
+	return true
 }

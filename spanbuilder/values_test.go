@@ -321,7 +321,7 @@ func TestUnknownEnums(t *testing.T) {
 
 // Calls of methods that nobody implements fill only a half of the set of names.
 func TestUnimplementedMethodsLeaveRoom(t *testing.T) {
-	var s methodSet
+	s := methodSet{longest: maxMethodLen}
 	known := 0
 	for i := range maxMethods {
 		if s.name(fmt.Appendf(nil, "junk.Service/M%d", i), false) != otherMethod {
