@@ -49,6 +49,11 @@ func (s *encoder) scratch() []byte {
 	return free[len(free)-len(free)/5:][:0]
 }
 
+// isQuick tells whether a string of n bytes can be written with all lengths in their places, as far as its size goes.
+func (s *encoder) isQuick(k *key, n int) bool {
+	return n <= k.short && n <= s.limit && s.count < maxAttributes && cap(s.dst)-len(s.dst) >= quickRoom
+}
+
 // text appends a string of the entry. Where there is room it is copied with some of what follows it, in constant sizes.
 func (s *encoder) text(k *key, p wire.Place) {
 	n, at := p.Len(), len(s.dst)
@@ -56,7 +61,7 @@ func (s *encoder) text(k *key, p wire.Place) {
 		return
 	}
 	in := s.in[p.From():]
-	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom || len(in) < valueRoom ||
+	if !s.isQuick(k, n) || len(in) < valueRoom ||
 		!wire.CopyShort(k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n), (*[valueRoom]byte)(in), n) {
 		s.bytes(k, in[:n])
 		return
@@ -76,7 +81,7 @@ func (s *encoder) hostAndPort(k *key, a *wire.Address) bool {
 	digits[i] = '0' + byte(port)
 	host, at := a.Host.Len(), len(s.dst)
 	n := host + 1 + len(digits) - i
-	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom || a.Host.From()+valueRoom > len(s.in) {
+	if !s.isQuick(k, n) || a.Host.From()+valueRoom > len(s.in) {
 		return false
 	}
 	d := k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n)
@@ -96,7 +101,7 @@ func (s *encoder) bytes(k *key, v []byte) {
 	if n == 0 {
 		return
 	}
-	if n > k.short || n > s.limit || s.count >= maxAttributes || cap(s.dst)-at < quickRoom ||
+	if !s.isQuick(k, n) ||
 		!wire.CopyASCII(k.begin((*[quickRoom]byte)(s.dst[at:at+quickRoom]), n)[:], v) {
 		s.textOf(k.name, v)
 		return
@@ -219,7 +224,7 @@ func (s *encoder) quickTag(key, v wire.Place) bool {
 	size := uint8(len(tagHead) + k)
 	d[1], d[3] = size+uint8(n+2), size-4
 	plain := wire.CopyShort((*[valueRoom]byte)(d[len(tagHead):]), (*[valueRoom]byte)(s.in[key.From():]), k)
-	binary.LittleEndian.PutUint32(d[size:], 2<<3|wire.Bytes|uint32(n+2)<<8|(valueString<<3|wire.Bytes)<<16|uint32(n)<<24)
+	binary.LittleEndian.PutUint32(d[size:], shortString(n))
 	if !wire.CopyShort((*[valueRoom]byte)(d[size+4:]), (*[valueRoom]byte)(s.in[v.From():]), n) || !plain {
 		return false
 	}

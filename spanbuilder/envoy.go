@@ -89,7 +89,7 @@ func (r *request) customTags() {
 	for i := range n {
 		key, value := tags.At(i)
 		switch {
-		case key.Len() == 0 || isRepeated(tags, i, n) || r.b.idTags.maybe(key.Len()) && r.b.idTags.has(tags.Key(i)):
+		case key.Len() == 0 || isRepeated(tags, i, n) || r.b.idTags.has(tags.Key(i)):
 		case r.quickTag(key, value):
 		case key.Len() > r.limit || !wire.ASCII(tags.Key(i)):
 			r.encoder = before

@@ -53,8 +53,13 @@ func doubleKey(name string) *key { return newKey(name, valueDouble<<3|wire.Fixed
 func (k *key) begin(d *[quickRoom]byte, n int) *[valueRoom]byte {
 	*(*[headRoom]byte)(d[:]) = k.head
 	d[1] = k.size - 2 + byte(n)
-	binary.LittleEndian.PutUint32(d[k.tail:], 2<<3|wire.Bytes|uint32(n+2)<<8|(valueString<<3|wire.Bytes)<<16|uint32(n)<<24)
+	binary.LittleEndian.PutUint32(d[k.tail:], shortString(n))
 	return (*[valueRoom]byte)(d[k.size:])
+}
+
+// shortString gives the four bytes that stand between a key and a string of n bytes, less than 126: 12 VV 0a SS.
+func shortString(n int) uint32 {
+	return 2<<3 | wire.Bytes | uint32(n+2)<<8 | (valueString<<3|wire.Bytes)<<16 | uint32(n)<<24
 }
 
 // A block is one attribute or several, rendered whole.

@@ -45,13 +45,6 @@ func parseTraceID(b []byte, refused byte) (t TraceID, _ Reason) {
 	var seen byte
 	switch len(b) {
 	case 32:
-		high, ok := eightBytes(b[:16])
-		low, okToo := eightBytes(b[16:])
-		if ok && okToo {
-			binary.LittleEndian.PutUint64(t[:], high)
-			binary.LittleEndian.PutUint64(t[8:], low)
-			break
-		}
 		seen = decodeHex(t[:], b)
 	case 16:
 		seen = decodeHex(t[8:], b)
@@ -70,10 +63,6 @@ func parseTraceID(b []byte, refused byte) (t TraceID, _ Reason) {
 func parseSpanID(b []byte, refused byte) (s SpanID, _ Reason) {
 	if len(b) != 16 {
 		return SpanID{}, BadLength
-	}
-	if eight, ok := eightBytes(b); ok && eight != 0 {
-		binary.LittleEndian.PutUint64(s[:], eight)
-		return s, Valid
 	}
 	switch seen := decodeHex(s[:], b); {
 	case seen&refused != 0:
@@ -113,6 +102,14 @@ var hexDigits = func() (table [256]byte) {
 // one test at the end instead of one for each digit. dst means nothing when these include notHex.
 func decodeHex(dst, src []byte) (seen byte) {
 	src = src[:2*len(dst)]
+	for len(dst) >= 8 {
+		eight, ok := eightBytes(src)
+		if !ok {
+			break
+		}
+		binary.LittleEndian.PutUint64(dst, eight)
+		dst, src = dst[8:], src[16:]
+	}
 	for i := range dst {
 		high, low := hexDigits[src[2*i]], hexDigits[src[2*i+1]]
 		seen |= high | low

@@ -30,6 +30,9 @@ func (p Place) From() int { return int(p.from) }
 // Len gives the length of the value in bytes.
 func (p Place) Len() int { return int(p.to - p.from) }
 
+// of gives the value in the encoded entry in.
+func (p Place) of(in []byte) []byte { return in[p.from:p.to:p.to] }
+
 // Part gives the bytes from..to of the value.
 func (p Place) Part(from, to int) Place { return Place{p.from + uint32(from), p.from + uint32(to)} }
 
@@ -111,7 +114,7 @@ func (e *Entry) At(t TextField) Place { return e.texts[t] }
 func (e *Entry) Text(t TextField) []byte { return e.Bytes(e.texts[t]) }
 
 // Bytes gives what stands at p.
-func (e *Entry) Bytes(p Place) []byte { return e.in[p.from:p.to:p.to] }
+func (e *Entry) Bytes(p Place) []byte { return p.of(e.in) }
 
 // Input gives the encoded entry, in which the places are.
 func (e *Entry) Input() []byte { return e.in }

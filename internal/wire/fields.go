@@ -28,10 +28,10 @@ func (e *Entry) Fields(m MapField) Fields { return Fields{e.in, e.maps[m]} }
 func (f Fields) Len() int { return len(f.all) }
 
 // Key gives the key of a member.
-func (f Fields) Key(i int) []byte { p := f.all[i].key; return f.in[p.from:p.to:p.to] }
+func (f Fields) Key(i int) []byte { return f.all[i].key.of(f.in) }
 
 // Value gives the value of a member.
-func (f Fields) Value(i int) []byte { p := f.all[i].value; return f.in[p.from:p.to:p.to] }
+func (f Fields) Value(i int) []byte { return f.all[i].value.of(f.in) }
 
 // At gives where a member stands.
 func (f Fields) At(i int) (key, value Place) { return f.all[i].key, f.all[i].value }
