@@ -21,9 +21,10 @@ const module = "github.com/alspan/alspan"
 // has no place in the house yet.
 var arrows = map[string][]string{
 	".":                      {"agent"},
-	"agent":                  {"accesslog", "spanbuilder", "export", "internal/*", "docs/examples"},
+	"agent":                  {"accesslog", "traces", "spanbuilder", "export", "internal/*", "docs/examples"},
 	"agent/e2e":              {"internal/*"},
 	"accesslog":              {"internal/*"},
+	"traces":                 {"internal/*"},
 	"spanbuilder":            {"internal/*"},
 	"export":                 {"internal/*"},
 	"internal/tools":         {"internal/tools/toolbox"},

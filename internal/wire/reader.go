@@ -91,6 +91,9 @@ func (r *Reader) Next() bool {
 // Broken tells whether the walk ended at a malformed field instead of at the end of the message.
 func (r *Reader) Broken() bool { return r.broken }
 
+// Rest gives the number of bytes that were not read yet, none once a field was malformed.
+func (r *Reader) Rest() int { return len(r.rest) }
+
 func (r *Reader) fail() bool {
 	r.broken, r.rest = true, nil
 	return false
