@@ -28,14 +28,14 @@ type printer func([]*tracepb.ResourceSpans)
 func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, error) {
 	p := &Pipeline{
 		builder: spanbuilder.New(spanOptions(c)),
-		loggers: spanbuilder.NewLoggers(relations(c)),
+		loggers: spanbuilder.NewLoggers(relations(c), version()),
 		tcp:     c.Spans.TCP,
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
 		core:    ring.New(coreOptions(c)),
 	}
 	if print != nil {
-		p.exporter = export.NewDecoded(print, version(), log)
+		p.exporter = export.NewDecoded(print, log)
 		return p, nil
 	}
 	o, err := newOTLP(c, log)

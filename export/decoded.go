@@ -15,19 +15,18 @@ import (
 // Decoded gives batches to a function of the same process as official protobuf objects: for printing, where speed does
 // not count.
 type Decoded struct {
-	take  func([]*tracepb.ResourceSpans)
-	scope []byte
-	log   *slog.Logger
+	take func([]*tracepb.ResourceSpans)
+	log  *slog.Logger
 }
 
 // NewDecoded makes an exporter that calls take with each batch. The objects are take's to keep.
-func NewDecoded(take func([]*tracepb.ResourceSpans), version string, log *slog.Logger) *Decoded {
-	return &Decoded{take: take, scope: newScope(version), log: log}
+func NewDecoded(take func([]*tracepb.ResourceSpans), log *slog.Logger) *Decoded {
+	return &Decoded{take: take, log: log}
 }
 
 // Export decodes the batch and hands it on.
 func (d *Decoded) Export(_ context.Context, b *ring.Batch) Result {
-	r := request{batch: b, scope: d.scope}
+	r := request{batch: b}
 	bytes := r.Buffers()
 	defer bytes.Free()
 	var m tracepb.TracesData // the same fields as ExportTraceServiceRequest

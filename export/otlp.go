@@ -43,10 +43,9 @@ type Options struct {
 
 // OTLP sends batches to an OTLP/gRPC endpoint. It may be used by several senders at a time.
 type OTLP struct {
-	opts  Options
-	conn  *grpc.ClientConn
-	scope []byte
-	meta  metadata.MD
+	opts Options
+	conn *grpc.ClientConn
+	meta metadata.MD
 
 	refused, away, again, partial quiet // one for each message
 }
@@ -90,7 +89,7 @@ func NewOTLP(o Options) (*OTLP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the export endpoint %q: %w", o.Target, err)
 	}
-	return &OTLP{opts: o, conn: conn, scope: newScope(o.Version), meta: metadata.New(o.Headers)}, nil
+	return &OTLP{opts: o, conn: conn, meta: metadata.New(o.Headers)}, nil
 }
 
 // Close ends the connection.
@@ -133,7 +132,7 @@ func (o *OTLP) attempt(ctx context.Context, b *ring.Batch) (rejected int, err er
 	defer cancel()
 	var answer rawgrpc.Message
 	defer answer.Free()
-	if err := o.conn.Invoke(ctx, exportMethod, &request{batch: b, scope: o.scope}, &answer); err != nil {
+	if err := o.conn.Invoke(ctx, exportMethod, &request{batch: b}, &answer); err != nil {
 		return 0, err
 	}
 	n, text := partialSuccess(answer.Bytes())

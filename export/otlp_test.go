@@ -29,7 +29,8 @@ func testCore() *ring.Core {
 func resource(name string) *ring.Resource {
 	value := wire.AppendBytes(nil, 1, name)
 	attribute := wire.AppendBytes(wire.AppendBytes(nil, 1, "service.name"), 2, value)
-	return &ring.Resource{Bytes: wire.AppendBytes(nil, 1, attribute)}
+	scope := wire.AppendBytes(nil, 1, wire.AppendBytes(nil, 1, "scope of "+name))
+	return &ring.Resource{Head: wire.AppendBytes(nil, 1, wire.AppendBytes(nil, 1, attribute)), Scope: scope}
 }
 
 // fill writes n spans, span i for the resource that which(i) says; a span's name is its number.
@@ -125,7 +126,7 @@ func TestRequestGroupsByResource(t *testing.T) {
 			}
 			i := 0
 			for _, rs := range got.Traces.ResourceSpans {
-				if s := rs.ScopeSpans[0].Scope; s.Name != "github.com/alspan/alspan" || s.Version != "test" {
+				if s := rs.ScopeSpans[0].Scope; s.Name != "scope of "+rs.Resource.Attributes[0].Value.GetStringValue() {
 					t.Errorf("scope %v", s)
 				}
 				for _, s := range rs.ScopeSpans[0].Spans {
@@ -255,7 +256,7 @@ func TestDecodedGivesTheSpans(t *testing.T) {
 		for _, g := range rs {
 			n += len(g.ScopeSpans[0].Spans)
 		}
-	}, "test", slog.New(slog.DiscardHandler))
+	}, slog.New(slog.DiscardHandler))
 	var b ring.Batch
 	core.Gather(t.Context(), &b)
 	if got := x.Export(t.Context(), &b); got.Exported != n || n != 70 {

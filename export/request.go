@@ -8,25 +8,16 @@ import (
 	"github.com/alspan/alspan/internal/wire"
 )
 
-// Field numbers of ExportTraceServiceRequest, ResourceSpans and ScopeSpans (opentelemetry/proto/trace/v1/trace.proto).
+// Field numbers of ExportTraceServiceRequest and ResourceSpans (opentelemetry/proto/trace/v1/trace.proto).
 const (
 	requestResourceSpans = 1
-	resourceSpansOf      = 1
 	resourceScopeSpans   = 2
-	scopeSpansScope      = 1
 )
 
 // request is an ExportTraceServiceRequest made of a batch without copying its spans. It may be sent several times; the
 // chunks stay referenced until the transport lets each of its copies go.
 type request struct {
 	batch *ring.Batch
-	scope []byte // encoded field of ScopeSpans
-}
-
-// newScope gives the encoded scope: message InstrumentationScope { string name = 1; string version = 2; }
-func newScope(version string) []byte {
-	scope := wire.AppendBytes(wire.AppendBytes(nil, 1, "github.com/alspan/alspan"), 2, version)
-	return wire.AppendBytes(nil, scopeSpansScope, scope)
 }
 
 // Buffers gives references to the request's bytes: headers of our own, and parts of the batch's chunks.
@@ -61,7 +52,7 @@ func (r *request) pieces(header func([]byte), spans func(*ring.Chunk, []ring.Run
 			}
 			toC, toI = toC+1, 0
 		}
-		header(r.header(resource, size))
+		header(heading(resource, size))
 		for c < toC || c == toC && i < toI {
 			runs := chunks[c].Runs()
 			end := len(runs)
@@ -76,15 +67,15 @@ func (r *request) pieces(header func([]byte), spans func(*ring.Chunk, []ring.Run
 	}
 }
 
-// header gives what stands before size bytes of spans of one resource.
-func (r *request) header(resource *ring.Resource, size int) []byte {
-	scope := len(r.scope) + size
-	inner := 1 + wire.SizeVarint(uint64(len(resource.Bytes))) + len(resource.Bytes) + 1 + wire.SizeVarint(uint64(scope)) + scope
-	b := make([]byte, 0, 32+len(resource.Bytes)+len(r.scope))
-	b = wire.AppendVarint(append(b, requestResourceSpans<<3|wire.Bytes), uint64(inner))
-	b = wire.AppendBytes(b, resourceSpansOf, resource.Bytes)
+// heading gives what stands before size bytes of spans of one resource.
+func heading(r *ring.Resource, size int) []byte {
+	scope := len(r.Scope) + size
+	all := len(r.Head) + 1 + wire.SizeVarint(uint64(scope)) + scope
+	b := make([]byte, 0, 32+len(r.Head)+len(r.Scope))
+	b = wire.AppendVarint(append(b, requestResourceSpans<<3|wire.Bytes), uint64(all))
+	b = append(b, r.Head...)
 	b = wire.AppendVarint(append(b, resourceScopeSpans<<3|wire.Bytes), uint64(scope))
-	return append(b, r.scope...)
+	return append(b, r.Scope...)
 }
 
 // releaser gives a chunk back when the transport has dropped its last reference to it.

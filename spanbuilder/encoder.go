@@ -14,8 +14,8 @@ const (
 	spanName, spanKind, spanStart, spanEnd            = 5, 6, 7, 8
 	spanAttributes, spanDroppedAttributes             = 9, 10
 	spanEvents, spanLinks, spanStatus, spanFlags      = 11, 13, 15, 16
-	scopeSpans                                        = 2
-	resourceAttributes                                = 1
+	resourceSpansResource, resourceAttributes         = 1, 1
+	scopeSpansScope, scopeSpans                       = 1, 2
 	valueString, valueInt, valueDouble, valueArray    = 1, 3, 4, 5
 )
 

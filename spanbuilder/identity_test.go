@@ -64,7 +64,7 @@ func claimOf(i *Identity, e *wire.Entry, l *Logger) *Claim {
 func tp(trace, span string) string { return "traceparent: 00-" + trace + "-" + span + "-01" }
 
 func testLogger(setting Relation) *Logger {
-	s := NewLoggers(map[string]Relation{"edge": setting})
+	s := NewLoggers(map[string]Relation{"edge": setting}, "test")
 	return s.Find(&wire.Node{ID: []byte("envoy-1"), Cluster: []byte("edge")}, []byte("edge"), netip.Addr{})
 }
 

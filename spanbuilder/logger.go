@@ -84,6 +84,7 @@ func (l *Logger) outbound(e *wire.Entry) bool {
 // Loggers finds the Logger of an identifier. A stream asks once, when its identifier comes.
 type Loggers struct {
 	settings map[string]Relation
+	scope    []byte // of all spans that are made
 	known    *lru.Cache[string, *Logger]
 }
 
@@ -91,13 +92,13 @@ type Loggers struct {
 // send to any agent.
 const maxLoggers = 16384
 
-// NewLoggers makes an empty set. The settings are by log name.
-func NewLoggers(settings map[string]Relation) *Loggers {
+// NewLoggers makes an empty set. The settings are by log name; version is that of the agent.
+func NewLoggers(settings map[string]Relation, version string) *Loggers {
 	known, err := lru.New[string, *Logger](maxLoggers)
 	if err != nil {
 		panic(err) // only a size below one is refused
 	}
-	return &Loggers{settings: settings, known: known}
+	return &Loggers{settings: settings, scope: newScope(version), known: known}
 }
 
 // Find gives the logger with that node and log name; from is the sender's address. Nothing of the arguments is kept.
@@ -107,7 +108,7 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		return l
 	}
 	l := &Logger{
-		Resource: &ring.Resource{Bytes: appendResource(nil, node, logName)},
+		Resource: &ring.Resource{Head: wire.AppendBytes(nil, resourceSpansResource, appendResource(nil, node, logName)), Scope: s.scope},
 		nodeID:   bytes.Clone(node.ID),
 		nodeHash: new(derivation).hash(node.ID),
 		logName:  bytes.Clone(logName),

@@ -48,6 +48,12 @@ func appendResource(dst []byte, node *wire.Node, logName []byte) []byte {
 	return s.dst
 }
 
+// newScope gives the encoded field scope of ScopeSpans: message InstrumentationScope { string name = 1; string version = 2; }
+func newScope(version string) []byte {
+	scope := wire.AppendBytes(wire.AppendBytes(nil, 1, "github.com/alspan/alspan"), 2, version)
+	return wire.AppendBytes(nil, scopeSpansScope, scope)
+}
+
 const maxPodName = 253
 
 // podName is the form of a pod's name that a controller has made: Contour and Envoy Gateway use it as the node's id. The

@@ -64,7 +64,7 @@ func TestResource(t *testing.T) {
 		"letters of no pod":   {node("front-proxy-aeiou", "c"), "", "\n\t\t\tservice.name = \"c\"\n\t\t\tservice.instance.id = \"front-proxy-aeiou\"\n\t\t\tenvoy.node.id = \"front-proxy-aeiou\"\n\t\t\tenvoy.node.cluster = \"c\""},
 		"mapped IPv4 address": {node("sidecar~::ffff:10.0.0.1~a.b~d", "c"), "", "\n\t\t\tservice.name = \"c\"\n\t\t\tservice.namespace = \"b\"\n\t\t\tk8s.pod.name = \"a\"\n\t\t\tk8s.namespace.name = \"b\"\n\t\t\tk8s.pod.ip = \"10.0.0.1\"\n\t\t\tenvoy.node.id = \"sidecar~::ffff:10.0.0.1~a.b~d\"\n\t\t\tenvoy.node.cluster = \"c\""},
 	} {
-		r := decodeResource(t, NewLoggers(nil).Find(c.node, []byte(c.logName), netip.Addr{}).Resource.Bytes)
+		r := decodeResource(t, NewLoggers(nil, "test").Find(c.node, []byte(c.logName), netip.Addr{}).Resource.Head)
 		var got strings.Builder
 		for _, a := range r.Attributes {
 			got.WriteString("\n\t\t\t" + a.Key + " = " + valueText(a.Value))
@@ -78,8 +78,11 @@ func TestResource(t *testing.T) {
 // decodeResource reads b with the official runtime and checks what holds for every resource.
 func decodeResource(t testing.TB, b []byte) *resourcepb.Resource {
 	t.Helper()
-	r := &resourcepb.Resource{}
-	if err := proto.Unmarshal(b, r); err != nil {
+	r, head := &resourcepb.Resource{}, wire.Read(b)
+	if !head.Next() || head.Key != resourceSpansResource<<3|wire.Bytes || head.Rest() > 0 {
+		t.Fatalf("%x is not one field with a resource", b)
+	}
+	if err := proto.Unmarshal(head.Bytes, r); err != nil {
 		t.Fatalf("cannot decode the resource: %v", err)
 	}
 	if len(r.ProtoReflect().GetUnknown()) > 0 {

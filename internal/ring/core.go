@@ -52,8 +52,11 @@ type Options struct {
 	OnFree func([]byte)
 }
 
-// Resource is what the spans of a run have in common. Bytes is opaque to the core and immutable.
-type Resource struct{ Bytes []byte }
+// Resource is what the spans of a run have in common, encoded. The bytes are opaque to the core and immutable.
+type Resource struct {
+	Head  []byte // the fields of ResourceSpans beside its scopes
+	Scope []byte // the fields of ScopeSpans beside its spans
+}
 
 // Run is a part of a chunk whose spans share a resource.
 type Run struct {
