@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/internal/slab"
 	"github.com/alspan/alspan/spanbuilder"
 )
 
@@ -26,13 +28,23 @@ type printer func([]*tracepb.ResourceSpans)
 
 // newPipeline makes the pipeline that c describes. With a printer, spans are given to it instead of sent.
 func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, error) {
+	nodes := spanbuilder.NewNodes()
 	p := &Pipeline{
 		builder: spanbuilder.New(spanOptions(c)),
-		loggers: spanbuilder.NewLoggers(relations(c), version()),
+		origins: spanbuilder.NewOrigins(),
+		loggers: spanbuilder.NewLoggers(nodes, relations(c), version()),
 		tcp:     c.Spans.TCP,
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
 		core:    ring.New(coreOptions(c)),
+
+		inbox:    newInbox(),
+		cells:    slab.New(int64(c.Correlate.Memory)),
+		joining:  joinOptions(c),
+		requests: spanbuilder.NewRequests(requestMemory),
+		prints:   spanbuilder.NewPrints(printMemory),
+		ids:      spanbuilder.NewIDs(idMemory),
+		began:    time.Now(),
 	}
 	if print != nil {
 		p.exporter = export.NewDecoded(print, log)
@@ -44,6 +56,24 @@ func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, 
 	}
 	p.exporter = o
 	return p, nil
+}
+
+// Memory for what was seen and what has left: ten seconds of about 25,000 requests a second, less of more.
+const (
+	requestMemory = 4 << 20
+	printMemory   = 2 << 20
+	idMemory      = 2 << 20
+)
+
+func joinOptions(c *config.Config) spanbuilder.JoinOptions {
+	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait}
+	switch c.Correlate.Unpaired {
+	case "span":
+		o.Unpaired = spanbuilder.UnpairedSpan
+	case "drop":
+		o.Unpaired = spanbuilder.UnpairedDrop
+	}
+	return o
 }
 
 func coreOptions(c *config.Config) ring.Options {

@@ -11,40 +11,70 @@ import (
 	"github.com/alspan/alspan/export"
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/recent"
 	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/internal/slab"
 	"github.com/alspan/alspan/internal/wire"
 	"github.com/alspan/alspan/spanbuilder"
+	"github.com/alspan/alspan/traces"
 )
 
 // Pipeline is the path of one item; this page tells it.
 //
-//	Envoy --ALS stream--> accesslog.Server --Entry (borrowed view)--> source.accept --> chunk of the batching core
-//	                                                                                        |
-//	upstream <--OTLP-- export <------------------------------------ deliver <---------------+
+//	Envoy --ALS stream--> accesslog.Server --Entry (borrowed view)--> source.accept --+--> chunk of the batching core
+//	                                                                                  |         ^           |
+//	                                         may have a partner: one copy, one parcel a message |           |
+//	                                                                                  v         |           |
+//	                                                               inbox ----> joiner (one span of both)    |
+//	                                                                                  ^         ^           |
+//	                                                                                  |         |           |
+//	Envoy --OTLP, Zipkin--> traces.Server ----Span (borrowed view)--> inlet.accept ---+--> chunk            |
+//	                                                                                                        |
+//	upstream <--OTLP-- export <------------------------------------ deliver <-------------------------------+
 //
-// Two kinds of goroutine: each stream has one, which walks a message and writes its spans in place (accept); each sender
-// has one, which gathers what is due and sends it (deliver). The only hand-over between them is the batching core's.
+// Three kinds of goroutine: each stream and each request has one, which walks a message and writes its spans in place
+// (accept); one joins what has to wait (join); each sender has one, which gathers what is due and sends it (deliver). There
+// are two hand-overs, both without locks: a parcel for each message into the join, and the batching core's.
 //
-// A message is taken by the handful, and each step is done for the whole handful before the next one begins: the code of
-// one step fits into the processor's caches, that of all does not.
+// A message of entries is taken by the handful, and each step is done for the whole handful before the next one begins: the
+// code of one step fits into the processor's caches, that of all does not.
 type Pipeline struct {
 	builder  *spanbuilder.Builder
 	loggers  *spanbuilder.Loggers
+	origins  *spanbuilder.Origins
 	core     *ring.Core
 	exporter exporter
 	tcp      bool
 	waits    bool // when the core is full: streams wait, nothing is shed
 
+	// The way into the join, and what all goroutines know of what was seen and what has left.
+	inbox    *inbox
+	cells    *slab.Slab
+	joining  spanbuilder.JoinOptions
+	requests *spanbuilder.Requests
+	prints   *spanbuilder.Prints
+	ids      *spanbuilder.IDs
+	attempts atomic.Bool // somebody logs attempts
+	sharing  atomic.Bool // somebody shares span ids
+	began    time.Time
+
 	// The ledgers, and what was seen on the way.
-	Entries  ledger.Entries
-	Spans    ledger.Spans
-	rows     []atomic.Int64 // requests by the evidence for their place in a trace
-	contexts [propagation.NumFormats][propagation.NumReasons]atomic.Int64
-	Paced    atomic.Int64 // messages that waited because the core filled up
-	moved    atomic.Int64 // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
-	repaired atomic.Int64
-	cut      atomic.Int64
+	Entries    ledger.Entries
+	Spans      ledger.Spans
+	rows       []atomic.Int64 // requests by the evidence for their place in a trace
+	contexts   [propagation.NumFormats][propagation.NumReasons]atomic.Int64
+	entryFates [spanbuilder.NumFates]atomic.Int64
+	spanFates  [spanbuilder.NumFates]atomic.Int64
+	noRoom     atomic.Int64 // items that could not wait, because the join's memory was full
+	oldest     atomic.Int64 // how long the oldest item has waited, in nanoseconds
+	Paced      atomic.Int64 // messages that waited because the core filled up
+	moved      atomic.Int64 // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
+	repaired   atomic.Int64
+	cut        atomic.Int64
 }
+
+// clock gives the join's time: nanoseconds of a clock that does not jump.
+func (p *Pipeline) clock() int64 { return int64(time.Since(p.began)) + int64(time.Second) }
 
 // An exporter sends batches: export.OTLP, or export.Decoded for a person.
 type exporter interface {
@@ -53,41 +83,41 @@ type exporter interface {
 
 // source is one stream: what it logs for, and the storage that is reused from entry to entry.
 type source struct {
-	p        *Pipeline
+	writer
+	hand
 	from     netip.Addr
 	logger   *spanbuilder.Logger
 	identity *spanbuilder.Identity
 	items    [handful]item
-	out      ring.Producer
-	tally    tally
+	waiting  spanbuilder.Item // the entry that is being taken, for the join
 	percent  int // how much of the core's memory is in use
 }
 
 // item is one entry on its way.
 type item struct {
-	entry   wire.Entry
-	claim   spanbuilder.Claim
-	request bool // it makes a span
+	entry wire.Entry
+	claim spanbuilder.Claim
+	made  bool // it makes a span at once
 }
 
 const handful = 4
 
 // stream begins the path of everything that one ALS stream brings.
 func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
-	s := &source{p: p, from: from, identity: p.builder.Identity()}
+	s := &source{writer: writer{p: p}, from: from, identity: p.builder.Identity()}
 	// A sender that never says who it is still has its requests.
 	s.logger = p.loggers.Find(&wire.Node{}, nil, from)
 	return s.accept
 }
 
-// accept takes one message: every entry in it becomes spans, teaches something, or is dropped by name. What it writes can
-// be sent as soon as it returns, and nothing of the message is kept.
+// accept takes one message: every entry in it becomes spans, goes to the join, teaches something, or is dropped by name.
+// What it writes can be sent as soon as it returns, and nothing of the message is kept.
 func (s *source) accept(m *accesslog.Message) {
 	if id, ok := m.Identifier(); ok {
 		s.logger = s.p.loggers.Find(&id.Node, id.LogName, s.from)
 	}
 	s.p.pace()
-	s.out.Begin(s.p.core, s.logger.Resource)
+	s.now = s.p.clock()
 	defer s.end()
 	for round, more := 0, true; more; round++ {
 		if round%8 == 0 {
@@ -102,6 +132,12 @@ func (s *source) accept(m *accesslog.Message) {
 			s.finish(&s.items[i])
 		}
 	}
+}
+
+// end hands over what was written, what waits, and what was counted.
+func (s *source) end() {
+	s.give(s.p)
+	s.flush()
 }
 
 // walk makes views of the next entries, at most a handful. It gives how many, and whether there may be more.
@@ -121,123 +157,201 @@ func (s *source) walk(m *accesslog.Message) (n int, more bool) {
 	return n, true
 }
 
-// A burst that is faster than the upstream takes it is slowed down before anything is shed: a stream is read more slowly,
-// for a moment, and only while the upstream does take batches. One that is stuck never holds up an Envoy.
-const (
-	paceAbove = 60 // percent of the core's memory
-	paceMost  = 100 * time.Millisecond
-	paceWhile = time.Second // since the upstream moved
-)
-
-func (p *Pipeline) pace() {
-	if p.core.Percent() > paceAbove && !p.waits && time.Since(time.Unix(0, p.moved.Load())) < paceWhile {
-		if p.core.Pace(paceAbove, paceMost) {
-			p.Paced.Add(1)
-		}
-	}
-}
-
-// end hands over what was written, and what was counted.
-func (s *source) end() {
-	s.tally.flush(s.p)
-	s.out.End()
-}
-
-// take decides what an entry is good for, and what it proves.
+// take decides what an entry is good for, what it proves, and whether it waits for its span.
 func (s *source) take(i *item) {
-	i.request = false
-	e := &i.entry
+	i.made = false
+	e, id := &i.entry, s.identity
 	use, why := spanbuilder.Classify(e, s.p.tcp)
-	switch use {
-	case spanbuilder.Drop:
+	if use == spanbuilder.Drop {
 		s.p.Entries.Dropped[why].Add(1)
-	case spanbuilder.Teach:
-		s.identity.Learn(e, s.logger)
-		s.tally.taught++
-	case spanbuilder.Request:
-		s.identity.Claim(e, s.logger, &i.claim)
-		s.seen(&i.claim)
-		if why, shed := s.shed(e, &i.claim); shed {
-			s.p.Entries.Dropped[why].Add(1)
-			return
-		}
-		i.request = true
-		s.tally.used++
+		return
 	}
-}
-
-// The core's memory in use, in percent, above which entries are shed by value. Errors go last: when nothing is left.
-const (
-	shedUnsampled = 75
-	shedHealthy   = 90
-)
-
-// shed tells whether the entry makes no span because the core fills up, as it does when the upstream is slow or gone.
-func (s *source) shed(e *wire.Entry, c *spanbuilder.Claim) (ledger.EntryDrop, bool) {
+	id.Headers(e)
+	print := id.Print(e, s.logger)
+	replaces, repeated := s.repeated(print)
 	switch {
-	case s.percent <= shedUnsampled || s.p.waits || spanbuilder.Failed(e):
-		return 0, false
-	case c.Unsampled:
-		return ledger.EntryShedUnsampled, true
-	case s.percent > shedHealthy:
-		return ledger.EntryShedHealthy, true
+	case repeated && !replaces:
+		s.tally.duplicate++
+		return
+	case use == spanbuilder.Teach:
+		id.Learn(e, s.logger)
+		s.tally.taught++
+		return
 	}
-	return 0, false
+	id.Read(e, s.logger)
+	s.seen()
+	if why, shed := s.shed(e); shed {
+		s.p.Entries.Dropped[why].Add(1)
+		return
+	}
+	if e.TCP {
+		id.Prove(&i.claim)
+		s.tally.used++
+		i.made = true
+		return
+	}
+	w := &s.waiting
+	w.SetEntry(e, s.logger, id, s.now)
+	w.Waits, w.Print, w.Replaces = id.Expected(), print, replaces
+	if w.What == spanbuilder.AttemptItem && !s.p.attempts.Load() {
+		s.p.attempts.Store(true)
+	}
+	joins := replaces || s.p.requests.Joins(w, s.p.joining.Unpaired, recent.Ticks(s.now))
+	if joins && s.keep(s.p, w, e.Input()) {
+		s.tally.entriesWaiting++
+		return
+	}
+	i.made = s.alone(i, joins)
 }
 
-// finish makes the spans of a finished request: its own, and one below it where an id went upstream.
+// repeated tells whether another report of the same request came before, and whether this one is better than that: it has
+// a trace context, and the other has none.
+func (s *source) repeated(print uint64) (replaces, repeated bool) {
+	l, context := s.logger, s.identity.HasContext()
+	other, had, repeated := s.p.prints.Enter(print, l, context, recent.Ticks(s.now))
+	if !repeated || had == context {
+		return false, repeated
+	}
+	if had {
+		l.Poor()
+	} else if o := s.p.loggers.At(other); o != nil {
+		o.Poor()
+	}
+	return context, true
+}
+
+// finish makes the spans of a request that does not wait: its own, and one below it where an id went upstream.
 func (s *source) finish(i *item) {
-	if !i.request {
+	if !i.made {
 		return
 	}
 	e, claim := &i.entry, &i.claim
-	s.write(e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
-		return s.p.builder.Server(dst, e, s.logger, claim)
-	})
+	s.Server(e, s.logger, claim)
 	if id, ok := s.p.builder.ClientSpan(s.identity, e, s.logger, claim); ok {
-		s.write(e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
-			return s.p.builder.Client(dst, e, s.logger, claim, id)
-		})
+		s.Client(e, s.logger, claim, id)
 	}
 }
 
-// usualSpan is the room for nearly every span. One that needs more is written again, into as much as it can ever need.
-const usualSpan = 3 << 10
-
-// write encodes one span in place.
-func (s *source) write(e *wire.Entry, encode func([]byte) ([]byte, spanbuilder.Repairs)) {
-	s.tally.made++
-	if s.writeInto(usualSpan, encode) {
-		return
-	}
-	if !s.writeInto(s.p.builder.Bound(e), encode) {
-		s.p.Spans.Dropped[ledger.SpanOversize].Add(1)
-	}
+// inlet is one request that brings spans, and the storage that is reused from request to request.
+type inlet struct {
+	writer
+	hand
+	look spanbuilder.Spans
+	span wire.Span
+	item spanbuilder.Item
 }
 
-// writeInto encodes a span into room for n bytes or more. It gives false when that was not enough.
-func (s *source) writeInto(n int, encode func([]byte) ([]byte, spanbuilder.Repairs)) bool {
-	dst, ok := s.out.Reserve(n)
-	if !ok {
-		s.p.Spans.Dropped[ledger.SpanFull].Add(1)
-		return true
+// spans begins the path of everything that requests with spans bring.
+func (p *Pipeline) spans() traces.Consumer {
+	return (&inlet{writer: writer{p: p}}).accept
+}
+
+// accept takes one message: every span in it is passed on, goes to the join, or is dropped by name.
+func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
+	s.p.pace()
+	if s.p.full() {
+		return traces.Outcome{Full: true}
 	}
-	span, repairs := encode(dst)
-	if !s.out.Commit(span) {
+	s.now = s.p.clock()
+	for m.NextScope() {
+		origin := s.p.origins.Find(m.Resource(), m.Scope())
+		for more := true; more; {
+			read := m.NextSpan(&s.span)
+			switch read {
+			case traces.End:
+				more = false
+				continue
+			case traces.Broken:
+				s.p.Spans.Dropped[ledger.SpanMalformed].Add(1)
+				o.Rejected++
+			default:
+				if !s.take(origin, read == traces.Poisoned, m.Mark()) {
+					s.p.Spans.Dropped[ledger.SpanInvalidID].Add(1)
+					o.Rejected++
+				}
+			}
+			s.tally.spans++
+		}
+	}
+	s.give(s.p)
+	s.flush()
+	return o
+}
+
+// take decides whether a span goes on as it came, or has to do with an entry. It gives false for one with an invalid id.
+func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark) bool {
+	if !s.span.ValidIDs() {
 		return false
 	}
-	s.tally.repaired += int64(repairs.UTF8)
-	s.tally.cut += int64(repairs.Cut)
+	p, i := s.p, &s.item
+	format := propagation.TraceParent
+	if mark&traces.Zipkin != 0 {
+		format = propagation.B3Multi
+	}
+	envoy := s.look.Look(i, &s.span, origin, format, s.now)
+	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
+	if i.Shared && !p.sharing.Load() {
+		p.sharing.Store(true)
+	}
+	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URL)
+	s.tally.repaired += int64(repaired)
+	if i.What == spanbuilder.ProxySpan {
+		p.requests.Span(i, recent.Ticks(s.now))
+	}
+	if i.What == spanbuilder.ProxySpan || envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load() {
+		if s.keep(p, i, bytes) {
+			s.tally.spansWaiting++
+			return true
+		}
+		if i.What == spanbuilder.ProxySpan {
+			s.leave(p, i)
+		}
+	}
+	i.Bytes = bytes
+	change, ok := p.ids.Pass(&s.look, i, recent.Ticks(s.now))
+	if !ok {
+		p.Spans.Dropped[ledger.SpanAlreadyMade].Add(1)
+		return true
+	}
+	s.Span(i, change, nil, nil, nil)
 	return true
 }
 
-// seen counts what the entry's evidence and headers were.
-func (s *source) seen(c *spanbuilder.Claim) {
-	s.tally.rows[c.Row]++
-	for f := range propagation.NumFormats {
-		if why := s.identity.Set.Reason(f); why.Invalid() {
-			s.p.contexts[f][why].Add(1)
-		}
+// hand is how one goroutine gives items to the join: all of a message at once.
+type hand struct {
+	now    int64 // when the message came, by the join's clock
+	parcel *parcel
+}
+
+// keep copies an item's bytes for the join, false when there is no room for them.
+func (h *hand) keep(p *Pipeline, i *spanbuilder.Item, bytes []byte) bool {
+	cell, ref, ok := p.cells.Alloc(len(bytes))
+	if !ok {
+		p.noRoom.Add(1)
+		return false
+	}
+	copy(cell, bytes)
+	i.Bytes, i.Cell = cell, ref
+	if h.parcel == nil {
+		h.parcel = p.inbox.open()
+	}
+	h.parcel.items = append(h.parcel.items, *i)
+	return true
+}
+
+// leave tells the join of a span that goes at once, for want of room.
+func (h *hand) leave(p *Pipeline, i *spanbuilder.Item) {
+	if h.parcel == nil {
+		h.parcel = p.inbox.open()
+	}
+	h.parcel.left = append(h.parcel.left, *i)
+}
+
+// give hands the parcel over.
+func (h *hand) give(p *Pipeline) {
+	if h.parcel != nil {
+		p.inbox.put(h.parcel)
+		h.parcel = nil
 	}
 }
 

@@ -33,6 +33,8 @@ var arrows = map[string][]string{
 	"internal/fake":          {},
 	"internal/ledger":        {},
 	"internal/propagation":   {},
+	"internal/recent":        {},
+	"internal/slab":          {},
 	"internal/rawgrpc":       {},
 	"internal/recordings":    {},
 	"internal/ring":          {},

@@ -22,6 +22,8 @@ type Agent struct {
 	ready    atomic.Bool
 	failed   chan error
 
+	joining sync.WaitGroup
+	parted  chan struct{} // closed when nothing comes any more: what waits goes out
 	senders sync.WaitGroup
 	abort   context.CancelFunc // ends the sending of what is still there
 }
@@ -32,7 +34,7 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 4)}
+	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 8), parted: make(chan struct{})}
 	if a.receiver, err = listen(&c.Receive, p); err != nil {
 		return nil, err
 	}
@@ -43,6 +45,7 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
 	a.senders.Go(func() { p.deliver(ctx, c.Export.Senders) })
+	a.joining.Go(func() { p.join(a.parted) })
 	a.receiver.serve(a.failed)
 	a.admin.serve(a.failed)
 	a.ready.Store(true)
@@ -71,8 +74,8 @@ func (a *Agent) Address() string { return a.receiver.listeners[0].Addr().String(
 // Failed gives the error of a listener that broke.
 func (a *Agent) Failed() <-chan error { return a.failed }
 
-// Stop ends the agent within the configured time: no longer ready, streams ended right after a message, open batches
-// sealed and sent; what cannot be sent until then is counted as lost.
+// Stop ends the agent within the configured time: no longer ready, streams ended right after a message, what waits for its
+// partner let go, open batches sealed and sent; what cannot be sent until then is counted as lost.
 func (a *Agent) Stop() {
 	began, within := time.Now(), a.cfg.Export.Drain
 	a.ready.Store(false)
@@ -80,6 +83,8 @@ func (a *Agent) Stop() {
 	// Streams that wait for memory must come to an end, too.
 	refuse := time.AfterFunc(within/2, a.pipeline.core.Refuse)
 	a.receiver.stop(within)
+	close(a.parted)
+	a.joining.Wait()
 	refuse.Stop()
 	a.pipeline.core.Close()
 	deadline := time.AfterFunc(max(within-time.Since(began), 0), a.abort)

@@ -1,34 +1,46 @@
 package agent
 
-import "github.com/alspan/alspan/spanbuilder"
+import (
+	"sync/atomic"
+
+	"github.com/alspan/alspan/spanbuilder"
+)
 
 // tally counts what one message brings. The shared counters are touched once a message: two streams that count every
 // entry there would spend more time on that than on the entries.
 type tally struct {
-	received, used, taught int64
-	made                   int64
-	repaired, cut          int64
-	rows                   [spanbuilder.NumRows]int64
+	received, used, taught, duplicate int64
+	made, spans                       int64
+	entriesWaiting, spansWaiting      int64
+	repaired, cut                     int64
+	rows                              [spanbuilder.NumRows]int64
+	entryFates, spanFates             [spanbuilder.NumFates]int64
 }
 
 // flush adds everything to the pipeline's counters.
 func (t *tally) flush(p *Pipeline) {
-	p.Entries.Received.Add(t.received)
-	if t.used > 0 {
-		p.Entries.Used.Add(t.used)
-		p.Spans.Made.Add(t.made)
-	}
-	if t.taught > 0 {
-		p.Entries.Taught.Add(t.taught)
-	}
-	if t.repaired+t.cut > 0 {
-		p.repaired.Add(t.repaired)
-		p.cut.Add(t.cut)
-	}
+	add(&p.Entries.Received, t.received)
+	add(&p.Entries.Used, t.used)
+	add(&p.Entries.Taught, t.taught)
+	add(&p.Entries.Duplicate, t.duplicate)
+	add(&p.Entries.Waiting, t.entriesWaiting)
+	add(&p.Spans.In, t.spans)
+	add(&p.Spans.Made, t.made)
+	add(&p.Spans.Waiting, t.spansWaiting)
+	add(&p.repaired, t.repaired)
+	add(&p.cut, t.cut)
 	for i, n := range t.rows {
-		if n > 0 {
-			p.rows[i].Add(n)
-		}
+		add(&p.rows[i], n)
+	}
+	for f := range t.entryFates {
+		add(&p.entryFates[f], t.entryFates[f])
+		add(&p.spanFates[f], t.spanFates[f])
 	}
 	*t = tally{}
+}
+
+func add(to *atomic.Int64, n int64) {
+	if n != 0 {
+		to.Add(n)
+	}
 }

@@ -26,6 +26,7 @@ func TestNothingIsAllocated(t *testing.T) {
 			use, _ := Classify(&e, false)
 			switch use {
 			case Teach:
+				i.Headers(&e)
 				i.Learn(&e, l)
 			case Request:
 				i.Claim(&e, l, &c)

@@ -148,12 +148,17 @@ func (b *Builder) Bound(e *wire.Entry) int {
 // Server appends the span of the request that e tells of, as a field of ScopeSpans: SERVER, or CLIENT where e is the
 // sending half of a mesh hop. dst needs room for Bound(e) bytes.
 func (b *Builder) Server(dst []byte, e *wire.Entry, l *Logger, c *Claim) ([]byte, Repairs) {
+	kind := kindServer
+	if l.outbound(e) {
+		kind = kindClient
+	}
+	return b.request(dst, e, l, c, kind)
+}
+
+func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim, kind int) ([]byte, Repairs) {
 	var r request
 	r.init(b, dst, e, l, c, sentPath(e))
-	r.kind = kindServer
-	if l.outbound(e) {
-		r.kind = kindClient
-	}
+	r.kind = kind
 	flags := uint32(c.Flags)
 	if !c.Parent.IsZero() {
 		flags |= flagRemoteKnown | flagRemote
@@ -199,7 +204,7 @@ func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id prop
 // ClientSpan tells whether e needs a CLIENT span and gives its id.
 func (b *Builder) ClientSpan(i *Identity, e *wire.Entry, l *Logger, c *Claim) (propagation.SpanID, bool) {
 	switch {
-	case b.opts.Upstream == UpstreamNever || e.TCP:
+	case b.opts.Upstream == UpstreamNever || e.TCP || c.NoClient:
 		return propagation.SpanID{}, false
 	case !c.Up.IsZero():
 		return c.Up, true
@@ -322,13 +327,18 @@ func newEvent(name string) (b block) {
 
 func (r *request) events() {
 	for i := range r.e.Timings {
-		if t := &r.e.Timings[i]; t.Set {
+		if t := &r.e.Timings[i]; t.Set && !r.hasEvent(eventNames[i]) {
 			r.event(&timingEvents[i], r.start+uint64(max(t.Duration(), 0)))
 		}
 	}
-	if r.e.Duration.Set {
+	if r.e.Duration.Set && !r.hasEvent(completeEvent) {
 		r.event(&durationEvent, r.end)
 	}
+}
+
+// hasEvent tells whether the span that came has such an event: Envoy's tracers can be told to write them.
+func (r *request) hasEvent(name string) bool {
+	return r.came != nil && r.came.HasEvents() && r.came.HasEvent(name)
 }
 
 func (r *request) event(rendered *block, at uint64) {

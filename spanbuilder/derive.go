@@ -26,6 +26,12 @@ const (
 	roleClient role = 'c'
 	roleStart  role = 'k' // not an id: the key of a start entry
 	roleNode   role = 'n' // not an id: a node's name as a part of ids
+
+	roleInner   role = 'i' // the INTERNAL span of an entry whose SERVER is elsewhere
+	roleHalf    role = 'h' // one of two spans that came with one id
+	roleRequest role = 'r' // not an id: the key by which entries and spans meet
+	roleAttempt role = 'a' // not an id: the key by which attempts and their requests meet
+	rolePrint   role = 'p' // not an id: the fingerprint of an entry
 )
 
 // derivation has the buffer in which the inputs of hashes are put together, kept from entry to entry.

@@ -37,6 +37,38 @@ type encoder struct {
 	count   int
 	dropped int
 	fixed   Repairs
+	// What the span had when it came: an attribute that is there already is not written again.
+	came  *wire.Span
+	taken uint64 // the bits of its keys
+}
+
+// keyBit gives the bit for a key: most keys that a span lacks are told from those that it has by that.
+func keyBit[T ~string | ~[]byte](name T) uint64 {
+	if len(name) == 0 {
+		return 0
+	}
+	return 1 << ((len(name)*7 + int(name[0])*3 + int(name[len(name)-1])*5 + int(name[len(name)/2])) & 63)
+}
+
+// addTo makes s write behind the attributes of a span that came.
+func (s *encoder) addTo(span *wire.Span) {
+	s.came = span
+	for i := range span.Len() {
+		s.taken |= keyBit(span.Key(i))
+	}
+}
+
+// has tells whether the span that came has an attribute with that key.
+func (s *encoder) has(name string) bool {
+	if s.taken&keyBit(name) == 0 {
+		return false
+	}
+	for i := range s.came.Len() {
+		if string(s.came.Key(i)) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // scratch gives room to put a value together before it is appended: the last fifth of what is free behind dst. A value from
@@ -51,7 +83,7 @@ func (s *encoder) scratch() []byte {
 
 // isQuick tells whether a string of n bytes can be written with all lengths in their places, as far as its size goes.
 func (s *encoder) isQuick(k *key, n int) bool {
-	return n <= k.short && n <= s.limit && s.count < maxAttributes && cap(s.dst)-len(s.dst) >= quickRoom
+	return n <= k.short && n <= s.limit && s.count < maxAttributes && cap(s.dst)-len(s.dst) >= quickRoom && k.bit&s.taken == 0
 }
 
 // text appends a string of the entry. Where there is room it is copied with some of what follows it, in constant sizes.
@@ -113,7 +145,7 @@ func (s *encoder) bytes(k *key, v []byte) {
 // block appends attributes that were rendered ahead.
 func (s *encoder) block(b *block) {
 	at := len(s.dst)
-	if cap(s.dst)-at < headRoom || s.count+b.count > maxAttributes {
+	if cap(s.dst)-at < headRoom || s.count+b.count > maxAttributes || b.bits&s.taken != 0 {
 		s.blockOf(b)
 		return
 	}
@@ -127,13 +159,22 @@ func (s *encoder) blockOf(b *block) {
 		s.dropped += b.count
 		return
 	}
+	if b.bits&s.taken != 0 {
+		for r := wire.Read(b.bytes[:b.size]); r.Next(); {
+			if key, _, _ := wire.StringAttribute(r.Bytes); !s.has(string(key)) {
+				s.dst = wire.AppendBytes(s.dst, s.field, r.Bytes)
+				s.count++
+			}
+		}
+		return
+	}
 	s.dst = append(s.dst, b.bytes[:b.size]...)
 	s.count += b.count
 }
 
 // textOf is text for any key and any value.
 func (s *encoder) textOf(name string, v []byte) {
-	if len(v) == 0 {
+	if len(v) == 0 || s.has(name) {
 		return
 	}
 	if len(v) <= s.limit && wire.ASCII(v) {
@@ -195,6 +236,9 @@ func (s *encoder) value(t wire.Text) {
 
 // texts appends an array of the one string v; its key is prefix and name.
 func (s *encoder) texts(prefix, name string, v []byte) {
+	if s.taken != 0 && s.has(prefix+name) {
+		return
+	}
 	t := s.look(v)
 	inner := stringSize(t.Len())
 	list := 1 + wire.SizeVarint(uint64(inner)) + inner
@@ -215,7 +259,7 @@ const tagPrefix = "envoy.tag."
 // quickTag appends a tag of the entry if that is a matter of copying, and tells whether it was.
 func (s *encoder) quickTag(key, v wire.Place) bool {
 	k, n, at := key.Len(), v.Len(), len(s.dst)
-	if n == 0 || k+n > 127-6-len(tagPrefix) || max(k+len(tagPrefix), n) > s.limit || s.count >= maxAttributes ||
+	if n == 0 || s.taken != 0 || k+n > 127-6-len(tagPrefix) || max(k+len(tagPrefix), n) > s.limit || s.count >= maxAttributes ||
 		cap(s.dst)-at < quickRoom || max(key.From(), v.From())+valueRoom > len(s.in) {
 		return false
 	}
@@ -245,6 +289,9 @@ func (s *encoder) tag(key, v []byte) {
 		return
 	}
 	name, t := s.look(key), s.look(v)
+	if s.taken != 0 && s.has(tagPrefix+string(name.Append(nil))) {
+		return
+	}
 	if size := stringSize(t.Len()); s.begin(len(tagPrefix)+name.Len(), size) {
 		s.dst = append(s.dst, 1<<3|wire.Bytes)
 		s.dst = wire.AppendVarint(s.dst, uint64(len(tagPrefix)+name.Len()))
@@ -257,7 +304,7 @@ func (s *encoder) tag(key, v []byte) {
 // str appends a string of our own.
 func (s *encoder) str(k *key, v string) {
 	at, n := len(s.dst), len(v)
-	if n > k.short || s.count >= maxAttributes || cap(s.dst)-at < quickRoom {
+	if n > k.short || s.count >= maxAttributes || cap(s.dst)-at < quickRoom || k.bit&s.taken != 0 {
 		s.strOf(k.name, v)
 		return
 	}
@@ -271,7 +318,7 @@ func (s *encoder) str(k *key, v string) {
 
 // strOf is str for any key and any value.
 func (s *encoder) strOf(name, v string) {
-	if v == "" {
+	if v == "" || s.has(name) {
 		return
 	}
 	if size := stringSize(len(v)); s.begin(len(name), size) {
@@ -282,7 +329,7 @@ func (s *encoder) strOf(name, v string) {
 
 func (s *encoder) int(k *key, v int64) {
 	at := len(s.dst)
-	if s.count >= maxAttributes || cap(s.dst)-at < quickRoom {
+	if s.count >= maxAttributes || cap(s.dst)-at < quickRoom || k.bit&s.taken != 0 {
 		s.number(k, wire.AppendVarint(make([]byte, 0, binary.MaxVarintLen64), uint64(v)))
 		return
 	}
@@ -301,7 +348,7 @@ func (s *encoder) int(k *key, v int64) {
 
 func (s *encoder) double(k *key, v float64) {
 	at := len(s.dst)
-	if s.count >= maxAttributes || cap(s.dst)-at < quickRoom {
+	if s.count >= maxAttributes || cap(s.dst)-at < quickRoom || k.bit&s.taken != 0 {
 		s.number(k, binary.LittleEndian.AppendUint64(make([]byte, 0, 8), math.Float64bits(v)))
 		return
 	}
@@ -315,6 +362,9 @@ func (s *encoder) double(k *key, v float64) {
 
 // number appends a number, encoded, where room is scarce.
 func (s *encoder) number(k *key, v []byte) {
+	if s.has(k.name) {
+		return
+	}
 	if s.count >= maxAttributes {
 		s.dropped++
 		return

@@ -153,6 +153,9 @@ func (r *request) status() {
 		failure = r.noAnswer()
 	}
 	r.str(errorTypeKey, failure)
+	if r.came != nil && r.came.StatusCode != 0 {
+		return // what the span says already is more
+	}
 	const statusError = 2 // message Status { string message = 2; StatusCode code = 3; }
 	r.dst = wire.AppendVarint(r.dst, spanStatus<<3|wire.Bytes)
 	r.dst = wire.AppendUint(append(r.dst, 2), 3, statusError)

@@ -15,11 +15,24 @@ type Claim struct {
 	Parent     propagation.SpanID // the caller's span
 	Up         propagation.SpanID // an id that went upstream and is not Own
 	Flags      byte               // W3C trace flags of the context that counts
+	Logged     propagation.SpanID // the id of the context that counts, zero if there is none
+	Injected   Injected           // whether Envoy has overwritten that id
+	Derived    bool               // Own was not known, so that nobody else can have it
+	NoClient   bool               // a CLIENT is there already, or comes from elsewhere
 	Unsampled  bool               // that context says that the trace is not sampled
 	TraceState []byte             // borrowed from the entry, unchecked
 	Links      [propagation.NumFormats]propagation.Context
 	NumLinks   int // of Links: valid contexts in other traces
 }
+
+// Injected says whether Envoy has overwritten the logged id.
+type Injected uint8
+
+const (
+	InjectedUnknown Injected = iota
+	NotInjected
+	WasInjected
+)
 
 // evidence is what one entry, its start entry and its logger say.
 type evidence struct {
@@ -39,6 +52,9 @@ func (v *evidence) tagged() bool { return !v.tagSpan.IsZero() && !v.tagTrace.IsZ
 
 func (v *evidence) callerID() propagation.SpanID { return v.start.ID(v.format) }
 
+// relation tells what the logged id was when an entry of this logger last met its span.
+func (v *evidence) relation() Relation { return v.logger.relationOf(v.format) }
+
 // parentOfOwn gives the parent when the logged id is known to be our own: the id in the start entry, else the one that
 // B3 carries along.
 func (v *evidence) parentOfOwn() propagation.SpanID {
@@ -46,6 +62,19 @@ func (v *evidence) parentOfOwn() propagation.SpanID {
 		return v.callerID()
 	}
 	return v.logged.Parent
+}
+
+// injected tells what c, which is complete but for that, says about the logged id.
+func (v *evidence) injected(c *Claim) Injected {
+	switch {
+	case v.logged == nil || !v.entry.HasUpstream():
+		return NotInjected
+	case c.Up == v.logged.Span || c.Own == v.logged.Span:
+		return WasInjected
+	case v.start != nil || v.relation() == ParentID || v.tagged() && v.tagTrace.Low() != v.logged.Trace.Low():
+		return NotInjected
+	}
+	return InjectedUnknown
 }
 
 // A row states one piece of evidence and what follows from it; what it does not set stays unknown. The first row that
@@ -92,6 +121,10 @@ var rows = [NumRows]row{
 	}},
 	// Evidence: the id is the one with which the request came. Not injected: the caller's.
 	{"start_same_id", func(v *evidence) bool { return v.start != nil && v.callerID() == v.logged.Span }, claimParent},
+	// Evidence: injected, and the logger's ids are its own.
+	{"start_own_id", func(v *evidence) bool { return v.start != nil && !v.tagged() && v.relation() == OwnID }, func(v *evidence, c *Claim) {
+		c.Own, c.Parent = v.logged.Span, v.callerID()
+	}},
 	// Evidence: injected, and B3 names a parent that is not the caller. So the logged id is a child's, and the parent is us.
 	{"start_b3_child", func(v *evidence) bool {
 		return v.start != nil && v.tagSpan.IsZero() && !v.logged.Parent.IsZero() && v.logged.Parent != v.callerID()
@@ -103,6 +136,16 @@ var rows = [NumRows]row{
 	{"start_other_id", func(v *evidence) bool { return v.start != nil }, func(v *evidence, c *Claim) {
 		c.Own, c.Parent, c.Up = v.tagSpan, v.callerID(), v.logged.Span
 	}},
+	// Evidence: what the logged id was when an entry of this logger last met its span.
+	{"met_own", func(v *evidence) bool { return !v.tagged() && v.relation() == OwnID }, func(v *evidence, c *Claim) {
+		c.Own, c.Parent = v.logged.Span, v.logged.Parent
+	}},
+	{"met_upstream", func(v *evidence) bool { return v.relation() == UpstreamID }, func(v *evidence, c *Claim) {
+		if c.Own, c.Up = v.tagSpan, v.logged.Span; c.Own.IsZero() {
+			c.Own = v.logged.Parent
+		}
+	}},
+	{"met_parent", func(v *evidence) bool { return v.relation() == ParentID }, claimParent},
 	// Evidence: a tag with another id of the same trace, an upstream host, and a tracestate, which the tracer writes when it
 	// injects. The logged id went upstream. Unknown: the parent.
 	{"id_tag_trace_state", func(v *evidence) bool { return v.tagged() && v.traceState && !v.logger.neverInjects() }, func(v *evidence, c *Claim) {
@@ -117,7 +160,7 @@ var rows = [NumRows]row{
 func claimParent(v *evidence, c *Claim) { c.Own, c.Parent = v.tagSpan, v.logged.Span }
 
 // NumRows is the number of rows.
-const NumRows = 14
+const NumRows = 18
 
 // Rows gives the names of the rows of the table, for metrics and documentation; Claim.Row is an index into them.
 func Rows() []string {
@@ -139,16 +182,16 @@ type Identity struct {
 	found evidence
 }
 
-// Learn keeps what a start entry says about its caller.
+// Learn keeps what the start entry e, whose headers were read, says about its caller.
 func (i *Identity) Learn(e *wire.Entry, l *Logger) {
-	i.read(e)
 	if _, ok := i.Set.TraceState(); ok {
 		l.logsTraceState.Store(true)
 	}
 	i.start.Learn(i.startKey(e, l), &i.Set)
 }
 
-func (i *Identity) read(e *wire.Entry) {
+// Headers reads the trace contexts of e.
+func (i *Identity) Headers(e *wire.Entry) {
 	i.Set.Reset()
 	headers := e.Fields(wire.RequestHeaders)
 	for n := range headers.Len() {
@@ -159,20 +202,60 @@ func (i *Identity) read(e *wire.Entry) {
 	i.Set.Finish()
 }
 
-// Claim tells in c what e, which l has logged, proves.
-func (i *Identity) Claim(e *wire.Entry, l *Logger, c *Claim) {
-	i.read(e)
+// HasContext tells whether those headers have a trace context.
+func (i *Identity) HasContext() bool {
+	for f := range propagation.NumFormats {
+		if _, ok := i.Set.Get(f); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Read finds out what e, whose headers were read, says about its place, and takes what its start entry has said.
+func (i *Identity) Read(e *wire.Entry, l *Logger) {
+	var s Started
+	if i.start.any() {
+		s, _ = i.start.Take(i.startKey(e, l))
+	}
+	i.read(e, l, s)
+}
+
+// Recall is Headers and Read for an entry that has waited, with what its start entry has said.
+func (i *Identity) Recall(e *wire.Entry, l *Logger, s Started) {
+	i.Headers(e)
+	i.read(e, l, s)
+}
+
+func (i *Identity) read(e *wire.Entry, l *Logger, s Started) {
+	i.taken = s
 	v := &i.found
-	*v, *c = evidence{entry: e, logger: l}, Claim{}
+	*v = evidence{entry: e, logger: l}
 	_, v.traceState = i.Set.TraceState()
 	v.tagTrace, v.tagSpan = i.tags.ids(e)
-	if i.start.any() {
-		if i.taken, _ = i.start.Take(i.startKey(e, l)); i.taken.has != 0 {
-			v.start = &i.taken
-		}
+	if s.has != 0 {
+		v.start = &i.taken
 	}
 	v.format, v.logged = i.context(v)
 	l.observe(v)
+}
+
+// Claim tells in c what e, which l has logged, proves.
+func (i *Identity) Claim(e *wire.Entry, l *Logger, c *Claim) {
+	i.Headers(e)
+	i.Read(e, l)
+	i.Prove(c)
+}
+
+// Unsampled tells whether the context of the entry last read says that its trace is not sampled.
+func (i *Identity) Unsampled() bool {
+	return i.found.logged != nil && i.found.logged.Decision == propagation.NotSampled
+}
+
+// Prove tells in c what the entry last read proves, by what is known by now.
+func (i *Identity) Prove(c *Claim) {
+	v := &i.found
+	*c = Claim{}
 	for n := range rows {
 		if rows[n].holds(v) {
 			c.Row = n
@@ -202,9 +285,9 @@ func (i *Identity) context(v *evidence) (propagation.Format, *propagation.Contex
 			}
 		}
 	}
-	if t := v.logger.tracer.Load(); t != 0 {
+	if t, ok := v.logger.tracerFormat(); ok {
 		// Up to Envoy 1.39 a single b3 header is still the caller's, so that family goes with x-b3-* first.
-		for _, f := range family(propagation.Format(t - 1)) {
+		for _, f := range family(t) {
 			if c, ok := i.Set.Get(f); ok && slices.Contains(order, f) {
 				return f, c
 			}
@@ -232,6 +315,7 @@ func (i *Identity) complete(v *evidence, c *Claim) {
 	var logged propagation.SpanID
 	if v.logged != nil {
 		logged = v.logged.Span
+		c.Logged = logged
 		if c.Trace.IsZero() {
 			c.Trace = v.logged.Trace
 		}
@@ -240,8 +324,9 @@ func (i *Identity) complete(v *evidence, c *Claim) {
 		c.Trace = i.newTrace(v.entry, v.logger)
 	}
 	if c.Own.IsZero() {
-		c.Own = i.newSpan(roleServer, c.Trace, logged, v.entry, v.logger)
+		c.Own, c.Derived = i.newSpan(roleServer, c.Trace, logged, v.entry, v.logger), true
 	}
+	c.Injected = v.injected(c)
 	if c.Up == c.Own {
 		c.Up = propagation.SpanID{}
 	}

@@ -61,10 +61,15 @@ func claimOf(i *Identity, e *wire.Entry, l *Logger) *Claim {
 	return c
 }
 
+func learn(i *Identity, e *wire.Entry, l *Logger) {
+	i.Headers(e)
+	i.Learn(e, l)
+}
+
 func tp(trace, span string) string { return "traceparent: 00-" + trace + "-" + span + "-01" }
 
 func testLogger(setting Relation) *Logger {
-	s := NewLoggers(map[string]Relation{"edge": setting}, "test")
+	s := NewLoggers(NewNodes(), map[string]Relation{"edge": setting}, "test")
 	return s.Find(&wire.Node{ID: []byte("envoy-1"), Cluster: []byte("edge")}, []byte("edge"), netip.Addr{})
 }
 
@@ -152,7 +157,7 @@ func TestRows(t *testing.T) {
 			b := New(options())
 			i, l := b.Identity(), testLogger(c.setting)
 			if c.start != nil {
-				i.Learn(testEntry(wire.DownstreamStart, c.start...), l)
+				learn(i, testEntry(wire.DownstreamStart, c.start...), l)
 			}
 			got := *claimOf(i, testEntry(wire.DownstreamEnd, c.end...), l)
 			if s := show(&got); s != c.want {
@@ -210,7 +215,7 @@ func TestTracerFormatIsRemembered(t *testing.T) {
 	if got := show(&c); !strings.Contains(got, "trace A") {
 		t.Errorf("before: %s, want the configured order", got)
 	}
-	i.Learn(testEntry(wire.DownstreamStart, tp(traceA, idA)), l)
+	learn(i, testEntry(wire.DownstreamStart, tp(traceA, idA)), l)
 	claimOf(i, testEntry(wire.DownstreamEnd, append([]string{"host"}, both...)...), l)
 	c = *claimOf(i, testEntry(wire.DownstreamEnd, both...), l)
 	if got := show(&c); !strings.Contains(got, "trace B") {

@@ -18,7 +18,8 @@ type key struct {
 	head  [headRoom]byte
 	size  uint8 // bytes of head in use
 	tail  uint8 // where its last lengths are: the last four bytes for a string, two for a number
-	short int   // longest string for which every length is below 128
+	bit   uint64
+	short int // longest string for which every length is below 128
 }
 
 const (
@@ -28,7 +29,7 @@ const (
 )
 
 func newKey(name string, value byte) *key {
-	k := &key{name: name}
+	k := &key{name: name, bit: keyBit(name)}
 	head := append(k.head[:0], spanAttributes<<3|wire.Bytes, 0, 1<<3|wire.Bytes, byte(len(name)))
 	head = append(append(head, name...), 2<<3|wire.Bytes, 0, value)
 	if value == valueString<<3|wire.Bytes {
@@ -67,6 +68,7 @@ type block struct {
 	bytes [headRoom]byte
 	size  int
 	count int // attributes
+	bits  uint64
 }
 
 // newBlock renders attributes with strings of our own: keys and values in turn.
@@ -74,6 +76,7 @@ func newBlock(pairs ...string) (b block) {
 	e := encoder{field: spanAttributes, limit: headRoom}
 	for i := 0; i < len(pairs); i += 2 {
 		e.strOf(pairs[i], pairs[i+1])
+		b.bits |= keyBit(pairs[i])
 	}
 	if b.size, b.count = copy(b.bytes[:], e.dst), e.count; b.size < len(e.dst) {
 		panic("a block is too long")

@@ -7,6 +7,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -43,12 +44,25 @@ type Logger struct {
 	nodeID, logName []byte
 	nameBlock       block // the attribute for logName, when it is a short one
 	nodeHash        uint64
+	node            *Node
+	index           uint16     // by which Loggers.at finds it
+	old             bool       // an Envoy before 1.39, or of unknown version
 	sidecar         netip.Addr // the pod's address when the node is an Istio sidecar
 	setting         Relation
 
 	logsTraceState atomic.Bool  // a tracestate was seen, so the logger lists that header
 	wentWithout    atomic.Bool  // a tagged request went upstream without a tracestate
 	tracer         atomic.Int32 // format of the node's tracer plus one, when it was proven
+	meetings
+}
+
+// tracerFormat gives the format of the node's tracer: what its spans came in, else what its entries have proven.
+func (l *Logger) tracerFormat() (propagation.Format, bool) {
+	t := l.node.tracer.Load()
+	if t == 0 {
+		t = l.tracer.Load()
+	}
+	return propagation.Format(t - 1), t != 0
 }
 
 // observe learns from an entry what holds for all entries of its logger.
@@ -83,6 +97,9 @@ func (l *Logger) outbound(e *wire.Entry) bool {
 
 // Loggers finds the Logger of an identifier. A stream asks once, when its identifier comes.
 type Loggers struct {
+	nodes    *Nodes
+	next     atomic.Uint32
+	byIndex  [maxLoggers]atomic.Pointer[Logger] // the newest that has the index
 	settings map[string]Relation
 	scope    []byte // of all spans that are made
 	known    *lru.Cache[string, *Logger]
@@ -93,12 +110,12 @@ type Loggers struct {
 const maxLoggers = 16384
 
 // NewLoggers makes an empty set. The settings are by log name; version is that of the agent.
-func NewLoggers(settings map[string]Relation, version string) *Loggers {
+func NewLoggers(nodes *Nodes, settings map[string]Relation, version string) *Loggers {
 	known, err := lru.New[string, *Logger](maxLoggers)
 	if err != nil {
 		panic(err) // only a size below one is refused
 	}
-	return &Loggers{settings: settings, scope: newScope(version), known: known}
+	return &Loggers{nodes: nodes, settings: settings, scope: newScope(version), known: known}
 }
 
 // Find gives the logger with that node and log name; from is the sender's address. Nothing of the arguments is kept.
@@ -113,6 +130,10 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		nodeHash: new(derivation).hash(node.ID),
 		logName:  bytes.Clone(logName),
 		setting:  s.settings[string(logName)],
+		old:      node.Major == 0 || node.Major == 1 && node.Minor <= 38,
+	}
+	if l.node = new(Node); len(node.ID) > 0 {
+		l.node = s.nodes.find(l.nodeHash)
 	}
 	if len(logName) <= 32 && wire.ASCII(logName) {
 		l.nameBlock = newBlock(envoyLogNameKey.name, string(logName))
@@ -120,9 +141,11 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 	if id, ok := parseIstio(string(node.ID)); ok && id.role == "sidecar" {
 		l.sidecar = id.ip
 	}
+	l.index = uint16(s.next.Add(1) % maxLoggers)
 	if old, ok, _ := s.known.PeekOrAdd(key, l); ok {
 		return old
 	}
+	s.byIndex[l.index].Store(l)
 	return l
 }
 

@@ -14,6 +14,7 @@ const (
 	Drop    Use = iota // nothing
 	Teach              // it has the context that the caller sent
 	Request            // it is a finished request or connection: a span
+	Try                // it is one attempt of a request
 )
 
 // Classify tells what e is good for, and for Drop the reason. With tcp, finished TCP and UDP records are used too.
@@ -55,7 +56,7 @@ func Classify(e *wire.Entry, tcp bool) (Use, ledger.EntryDrop) {
 	case wire.UpstreamPeriodic:
 		return Drop, ledger.EntryUpstreamPeriodic
 	case wire.UpstreamEnd:
-		return Drop, ledger.EntryUpstreamEnd
+		return timed(e, Try)
 	}
 	return Drop, ledger.EntryUnknown
 }

@@ -51,7 +51,7 @@ func replay(t *testing.T, mode string) []*replayed {
 		t.Fatal(err)
 	}
 	b := New(options())
-	loggers := NewLoggers(nil, "test")
+	loggers := NewLoggers(NewNodes(), nil, "test")
 	i := b.Identity()
 	streams := map[uint64]*Logger{}
 	var out []*replayed
@@ -82,6 +82,7 @@ func replay(t *testing.T, mode string) []*replayed {
 					l := streams[f.Stream]
 					switch use, _ := Classify(e, false); use {
 					case Teach:
+						i.Headers(e)
 						i.Learn(e, l)
 					case Request:
 						r := &replayed{mode: mode, entry: e, log: string(l.logName), claim: *claimOf(i, e, l)}

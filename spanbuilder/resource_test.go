@@ -64,7 +64,7 @@ func TestResource(t *testing.T) {
 		"letters of no pod":   {node("front-proxy-aeiou", "c"), "", "\n\t\t\tservice.name = \"c\"\n\t\t\tservice.instance.id = \"front-proxy-aeiou\"\n\t\t\tenvoy.node.id = \"front-proxy-aeiou\"\n\t\t\tenvoy.node.cluster = \"c\""},
 		"mapped IPv4 address": {node("sidecar~::ffff:10.0.0.1~a.b~d", "c"), "", "\n\t\t\tservice.name = \"c\"\n\t\t\tservice.namespace = \"b\"\n\t\t\tk8s.pod.name = \"a\"\n\t\t\tk8s.namespace.name = \"b\"\n\t\t\tk8s.pod.ip = \"10.0.0.1\"\n\t\t\tenvoy.node.id = \"sidecar~::ffff:10.0.0.1~a.b~d\"\n\t\t\tenvoy.node.cluster = \"c\""},
 	} {
-		r := decodeResource(t, NewLoggers(nil, "test").Find(c.node, []byte(c.logName), netip.Addr{}).Resource.Head)
+		r := decodeResource(t, NewLoggers(NewNodes(), nil, "test").Find(c.node, []byte(c.logName), netip.Addr{}).Resource.Head)
 		var got strings.Builder
 		for _, a := range r.Attributes {
 			got.WriteString("\n\t\t\t" + a.Key + " = " + valueText(a.Value))

@@ -45,12 +45,16 @@ type Limits struct {
 	Connections int
 }
 
-// Correlate is how trace context is found in an entry.
+// Correlate is how the place of a request in its trace is found, and how its entry and its span meet.
 type Correlate struct {
 	Headers      []string
 	HeaderSpanID map[string]string
 	IDTags       IDTags
 	StartMemory  Size
+	Wait         time.Duration
+	SpanWait     time.Duration
+	Unpaired     string
+	Memory       Size
 }
 
 // IDTags are names of custom tags that carry the ids of Envoy's own span.

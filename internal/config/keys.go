@@ -56,7 +56,21 @@ func (c *Correlate) declare() *node {
 				"Names of tags with the value `%SPAN_ID%`. The first that is present counts.", checked("tag names", notEmpty))),
 		key("start_memory", &c.StartMemory, 4*MiB,
 			"Memory for what the log entries of a request's start teach about its caller, until the request ends.",
-			between(64*KiB, 1*GiB)))
+			between(64*KiB, 1*GiB)),
+		key("wait", &c.Wait, 8*time.Second,
+			"How long the log entry of a sampled request waits for the span that Envoy's own tracer exports. Envoy exports spans "+
+				"by the five, or after 5 s. Entries of an Envoy whose spans do not come here stop waiting.",
+			between(0, time.Minute)),
+		key("span_wait", &c.SpanWait, 2500*time.Millisecond,
+			"How long Envoy's span waits for the log entry of its request. Envoy writes entries within 1 s.", between(0, time.Minute)),
+		key("unpaired", &c.Unpaired, "child",
+			"What becomes of the entry of a sampled request without its span, when others of the same log have met theirs: the span "+
+				"is lost, or another agent has it. `child` makes an internal span below it, with all the detail; `span` makes a "+
+				"server span, which may be a second one for its request; `drop` drops and counts it.",
+			oneOf("child", "span", "drop")),
+		key("memory", &c.Memory, 16*MiB,
+			"Memory for entries and spans that wait for each other. When it is full, those that have waited longest go out as they are.",
+			between(1*MiB, 4*GiB)))
 }
 
 func (s *Spans) declare() *node {

@@ -23,16 +23,16 @@ const (
 	EntryConnected                         // TcpConnectionStart, TcpUpstreamConnected
 	EntryUpstreamReady                     // UpstreamPoolReady
 	EntryUpstreamPeriodic                  // UpstreamPeriodic
-	EntryUpstreamEnd                       // UpstreamEnd: the router's record of one attempt
 	EntryUnknown                           // a type that is newer than this agent
 	EntryShedUnsampled                     // the batching core was nearly full, and the trace is not sampled
 	EntryShedHealthy                       // the batching core was fuller still, and the request had not failed
+	EntryUnpaired                          // its span went elsewhere, and correlate.unpaired says drop
 	NumEntryDrops
 )
 
 var entryDrops = [NumEntryDrops]string{"malformed", "no_start_time", "tcp", "listener", "intermediate", "periodic", "tunnel",
-	"connected", "upstream_pool_ready", "upstream_periodic", "upstream_end", "unknown_type",
-	"shed_unsampled", "shed_healthy"}
+	"connected", "upstream_pool_ready", "upstream_periodic", "unknown_type",
+	"shed_unsampled", "shed_healthy", "unpaired"}
 
 func (d EntryDrop) String() string { return entryDrops[d] }
 
@@ -46,10 +46,13 @@ const (
 	SpanPartial                        // the upstream took the request but not this span
 	SpanRetryExhausted                 // the upstream could not be reached for export.retry.give_up
 	SpanShutdown                       // the agent stopped before the upstream took it
+	SpanMalformed                      // it came, and its bytes cannot be decoded
+	SpanInvalidID                      // it came, and an id is zero or too short or too long
+	SpanAlreadyMade                    // it came when its entry had left as a span with the same id
 	NumSpanDrops
 )
 
-var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown"}
+var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made"}
 
 func (d SpanDrop) String() string { return spanDrops[d] }
 

@@ -15,21 +15,37 @@ type SpanFacts struct {
 	Kind                      int32
 	Flags                     uint32
 	Start, End                uint64 // nanoseconds since 1970
+	StatusCode                int32
+	Dropped                   uint32 // attributes
+	events                    Place  // from the first event to the end of the last one, and what is between
 }
 
 // Walk makes s a view of the encoded Span b, and looks at every string in it. What it gives is broken only when s is of no
 // use.
 func (s *Span) Walk(b []byte) Health {
+	if !s.Scan(b) {
+		return Broken
+	}
+	return spanTexts.look(b, 0, len(b), 0)
+}
+
+// Scan is Walk for a span whose strings were looked at before.
+func (s *Span) Scan(b []byte) bool {
 	s.in, s.SpanFacts = b, SpanFacts{}
 	if s.attributes = s.attributes[:0]; cap(s.attributes) > keepFields {
 		s.attributes = nil
 	}
 	for i := 0; i < len(b); {
+		start := i
 		key, v, next := field(b, i, len(b))
 		if i = next; next < 0 {
-			return Broken
+			return false
 		}
 		switch p := (Place{uint32(v), uint32(next)}); key {
+		case 9<<3 | Bytes:
+			if len(s.attributes) < maxFields {
+				s.attributes = append(s.attributes, p)
+			}
 		case 1<<3 | Bytes:
 			s.TraceID = p
 		case 2<<3 | Bytes:
@@ -44,42 +60,143 @@ func (s *Span) Walk(b []byte) Health {
 			s.Start = v
 		case 8<<3 | Fixed64:
 			s.End = v
-		case 9<<3 | Bytes:
-			if len(s.attributes) < maxFields {
-				s.attributes = append(s.attributes, p)
+		case 10<<3 | Varint:
+			s.Dropped = uint32(v)
+		case 11<<3 | Bytes:
+			if s.events.to == 0 {
+				s.events.from = uint32(start)
+			}
+			s.events.to = uint32(next)
+		case 15<<3 | Bytes: // message Status { string message = 2; StatusCode code = 3; }
+			for i := int(v); i < next; {
+				k, c, after := field(b, i, next)
+				if i = after; after < 0 {
+					return false
+				}
+				if k == 3<<3|Varint {
+					s.StatusCode = int32(c)
+				}
 			}
 		case 16<<3 | Fixed32:
 			s.Flags = uint32(v)
 		}
 	}
-	return spanTexts.look(b, 0, len(b), 0)
+	return true
+}
+
+// ValidIDs tells whether the ids are such as OTLP has them: 16 bytes and 8, not all zero. There may be no parent.
+func (s *Span) ValidIDs() bool {
+	return s.TraceID.Len() == 16 && s.SpanID.Len() == 8 && !isZero(s.Bytes(s.TraceID)) && !isZero(s.Bytes(s.SpanID)) &&
+		(s.ParentID.Len() == 0 || s.ParentID.Len() == 8)
+}
+
+func isZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// HasEvents tells whether the span has any event, and HasEvent whether it has one with that name.
+func (s *Span) HasEvents() bool { return s.events.to != 0 }
+
+// HasEvent is explained at HasEvents.
+func (s *Span) HasEvent(name string) bool {
+	for r := Read(s.Bytes(s.events)); r.Next(); {
+		if r.Key != 11<<3|Bytes {
+			continue
+		}
+		for e := Read(r.Bytes); e.Next(); { // message Event { fixed64 time_unix_nano = 1; string name = 2; ... }
+			if e.Key == 2<<3|Bytes && string(e.Bytes) == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Bytes gives what stands at p.
 func (s *Span) Bytes(p Place) []byte { return s.in[p.from:p.to:p.to] }
 
-// Attribute gives the string of the attribute with that key, false when there is none or it is no string. Of a key that is
-// there twice the last value counts.
-func (s *Span) Attribute(key string) (value []byte, ok bool) {
-	for i := len(s.attributes) - 1; i >= 0; i-- {
-		// message KeyValue { string key = 1; AnyValue value = 2; }, message AnyValue { oneof { string string_value = 1; ... } }
-		at, found := s.attributes[i], false
-		for i, end := int(at.from), int(at.to); i < end; {
-			k, v, next := field(s.in, i, end)
-			switch i = next; k {
-			case 1<<3 | Bytes:
-				found = string(s.in[v:next]) == key
-			case 2<<3 | Bytes:
-				k, v, end := field(s.in, int(v), next)
-				ok = k == 1<<3|Bytes && end == next
-				value = s.in[v:max(end, int(v))]
-			}
-		}
-		if found {
-			return value, ok
+// Input gives the encoded span, in which the places are.
+func (s *Span) Input() []byte { return s.in }
+
+// Len gives the number of attributes.
+func (s *Span) Len() int { return len(s.attributes) }
+
+// Key gives the key of an attribute, and Attribute its key and, if it is a string, its value. A key that is there twice
+// counts with its last value.
+func (s *Span) Key(i int) []byte {
+	key, _, _ := s.Attribute(i)
+	return key
+}
+
+// Attribute is explained at Key.
+//
+//	message KeyValue { string key = 1; AnyValue value = 2; }
+//	message AnyValue { oneof value { string string_value = 1; ... } }
+func (s *Span) Attribute(n int) (key []byte, value Place, isString bool) {
+	in, from, end := s.in, int(s.attributes[n].from), int(s.attributes[n].to)
+	// Nearly always it is exactly a key and a string, of less than 126 bytes each.
+	if from+4 <= end && in[from] == 1<<3|Bytes && in[from+1] < 0x80 {
+		k := from + 2 + int(in[from+1])
+		if k+4 <= end && in[k] == 2<<3|Bytes && k+2+int(in[k+1]) == end && in[k+2] == 1<<3|Bytes && k+4+int(in[k+3]) == end {
+			return in[from+2 : k : k], Place{uint32(k + 4), uint32(end)}, true
 		}
 	}
-	return nil, false
+	for i := from; i < end; {
+		k, v, next := field(in, i, end)
+		if next < 0 {
+			break
+		}
+		switch i = next; k {
+		case 1<<3 | Bytes:
+			key = in[v:next:next]
+		case 2<<3 | Bytes:
+			isString = false
+			for i, end := int(v), next; i < end; {
+				k, v, next := field(in, i, end)
+				if next < 0 {
+					break
+				}
+				if i = next; k>>3 < numValues { // of a oneof the last one counts
+					isString, value = k == 1<<3|Bytes, Place{uint32(v), uint32(next)}
+				}
+			}
+		}
+	}
+	return key, value, isString
+}
+
+// StringAttribute gives the key and the value of the encoded KeyValue b, false if the value is no string.
+func StringAttribute(b []byte) (key, value []byte, ok bool) {
+	s := Span{in: b, attributes: []Place{{0, uint32(len(b))}}}
+	key, at, ok := s.Attribute(0)
+	return key, s.Bytes(at), ok
+}
+
+// numValues is the number above all fields of AnyValue's oneof.
+const numValues = 9
+
+// AppendWithout appends the span without the attributes that have that key.
+func (s *Span) AppendWithout(dst []byte, key string) []byte {
+	for i := 0; i < len(s.in); {
+		k, v, next := field(s.in, i, len(s.in))
+		if next < 0 {
+			return dst
+		}
+		if k == 9<<3|Bytes {
+			if name, _, _ := StringAttribute(s.in[v:next]); string(name) == key {
+				i = next
+				continue
+			}
+		}
+		dst = append(dst, s.in[i:next]...)
+		i = next
+	}
+	return dst
 }
 
 // AppendRepaired appends the span with its strings repaired, and gives how many there were: for one that is Poisoned.

@@ -23,7 +23,11 @@ var (
 	statusTexts   = texts{strings: 1 << 2}
 	resourceTexts = texts{messages: [16]*texts{1: &keyValueTexts}}
 	scopeTexts    = texts{strings: 1<<1 | 1<<2, messages: [16]*texts{3: &keyValueTexts}}
-	_             = func() bool { // values may hold values
+
+	resourceSpansTexts = texts{strings: 1 << 3, messages: [16]*texts{1: &resourceTexts}}
+	scopeSpansTexts    = texts{strings: 1 << 3, messages: [16]*texts{1: &scopeTexts}}
+
+	_ = func() bool { // values may hold values
 		keyValueTexts = texts{strings: 1 << 1, messages: [16]*texts{2: &anyValueTexts}}
 		anyValueTexts = texts{strings: 1 << 1, messages: [16]*texts{5: &arrayTexts, 6: &keyValuesTexts}}
 		arrayTexts = texts{messages: [16]*texts{1: &anyValueTexts}}
@@ -103,4 +107,23 @@ func (t *texts) appendRepaired(dst, b []byte, repaired *int) []byte {
 		i = next
 	}
 	return dst
+}
+
+// AppendResource appends b, fields of a ResourceSpans, with their strings repaired, and gives how many there were. Of
+// malformed fields it appends nothing and counts one.
+func AppendResource(dst, b []byte) ([]byte, int) { return resourceSpansTexts.appendFields(dst, b) }
+
+// AppendScope is AppendResource for fields of a ScopeSpans.
+func AppendScope(dst, b []byte) ([]byte, int) { return scopeSpansTexts.appendFields(dst, b) }
+
+func (t *texts) appendFields(dst, b []byte) ([]byte, int) {
+	n := 0
+	switch t.look(b, 0, len(b), 0) {
+	case Broken:
+		return dst, 1
+	case Poisoned:
+		dst = t.appendRepaired(dst, b, &n)
+		return dst, n
+	}
+	return append(dst, b...), 0
 }

@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/alspan/alspan/spanbuilder"
+)
+
+// inbox is the way into the join: many goroutines put, each once for a message, and one takes everything at a time. Its
+// stack needs one CAS to put and one exchange to take; who finds it empty wakes the taker.
+type inbox struct {
+	head atomic.Pointer[parcel]
+	wake chan struct{} // one token
+	pool sync.Pool
+}
+
+// parcel is what one message brings to the join.
+type parcel struct {
+	items []spanbuilder.Item
+	left  []spanbuilder.Item // spans that had to leave at once, without their bytes
+	next  *parcel
+}
+
+func newInbox() *inbox {
+	return &inbox{wake: make(chan struct{}, 1), pool: sync.Pool{New: func() any { return new(parcel) }}}
+}
+
+func (b *inbox) open() *parcel { return b.pool.Get().(*parcel) }
+
+func (b *inbox) put(p *parcel) {
+	for {
+		p.next = b.head.Load()
+		if b.head.CompareAndSwap(p.next, p) {
+			break
+		}
+	}
+	if p.next == nil {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// take gives all parcels, the oldest first.
+func (b *inbox) take() (first *parcel) {
+	for p := b.head.Swap(nil); p != nil; {
+		p, p.next, first = p.next, first, p
+	}
+	return first
+}
+
+// empty gives a parcel back.
+func (b *inbox) empty(p *parcel) {
+	clear(p.items)
+	clear(p.left)
+	p.items, p.left, p.next = p.items[:0], p.left[:0], nil
+	if cap(p.items) <= 1024 {
+		b.pool.Put(p)
+	}
+}

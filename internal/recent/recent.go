@@ -1,0 +1,153 @@
+// Package recent takes fingerprints of what was just seen and gives what is remembered of them: a lock-free table of fixed
+// size that forgets after a while, and sooner when it is full.
+//
+// # How it stays exact without a lock
+//
+// The table is an array of lines of eight words, one cache line each. A fingerprint has its line; a word of it holds the
+// rest of the fingerprint, what is remembered, and when. The first word of a line is its front: an entry becomes part of
+// the line only by a CAS of the front, from the value that was there before the other words were looked at. What it
+// displaces is copied into another word before. So of two that enter the same line, the second one finds its CAS failed,
+// looks again, and sees the first: whoever enters knows exactly what came before. There is no lock, and a CAS fails only
+// because another one succeeded.
+package recent
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// Table is the memory. All methods may be called from any goroutine.
+type Table struct {
+	lines []line
+	life  uint64 // ticks
+	// Displaced counts what was forgotten before its time.
+	Displaced atomic.Int64
+}
+
+type line struct{ words [8]atomic.Uint64 }
+
+// A word, from the high end: 20 bits of the key, 16 bits of what tells apart those with the same key, the mark, the time.
+const (
+	timeBits = 12
+	markBits = 16
+	subBits  = 16
+	tick     = 250 * time.Millisecond
+
+	timeMask = 1<<timeBits - 1
+	keyShift = timeBits + markBits + subBits
+	subShift = timeBits + markBits
+)
+
+// New makes a table of that many bytes that remembers for the given time, at most about eight minutes.
+func New(bytes int, life time.Duration) *Table {
+	n := 1 << (bits.Len(uint(max(bytes/64, 2))) - 1)
+	return &Table{lines: make([]line, n), life: uint64(min(life/tick, timeMask/2))}
+}
+
+// Ticks gives a time as Enter and Look want it; now is in nanoseconds of any clock that does not jump.
+func Ticks(now int64) uint64 { return uint64(now) / uint64(tick) }
+
+// Key is a fingerprint: ID is what is looked for, Sub tells apart those that have it in common. Both are hashes.
+type Key struct {
+	ID  uint64
+	Sub uint16
+}
+
+// Seen is one that was remembered.
+type Seen struct {
+	Sub, Mark uint16
+}
+
+// Found has what a line remembers of an ID, the newest first.
+type Found struct {
+	list [8]Seen
+	n    int
+}
+
+// All gives them.
+func (f *Found) All() []Seen { return f.list[:f.n] }
+
+// Enter remembers k with the mark that decide gives, unless it gives false; decide is told what is remembered of the ID by
+// now, and is asked again if another one came in between. What decide last saw is what really came before.
+func (t *Table) Enter(k Key, now uint64, f *Found, decide func(*Found) (mark uint16, remember bool)) {
+	l := &t.lines[k.ID%uint64(len(t.lines))]
+	for {
+		front := l.words[0].Load()
+		t.look(l, front, k.ID, now, f)
+		mark, remember := decide(f)
+		if !remember {
+			return
+		}
+		if t.fresh(front, now) {
+			t.keep(l, front, now)
+		}
+		w := k.ID>>(64-20)<<keyShift | uint64(k.Sub)<<subShift | uint64(mark)<<timeBits | stamp(now)
+		if l.words[0].CompareAndSwap(front, w) {
+			return
+		}
+	}
+}
+
+// Look gives what is remembered of id.
+func (t *Table) Look(id, now uint64, f *Found) {
+	l := &t.lines[id%uint64(len(t.lines))]
+	t.look(l, l.words[0].Load(), id, now, f)
+}
+
+func (t *Table) look(l *line, front, id, now uint64, f *Found) {
+	f.n = 0
+	for i := range l.words {
+		w := front
+		if i > 0 {
+			w = l.words[i].Load()
+		}
+		if w>>keyShift == id>>(64-20) && t.fresh(w, now) {
+			f.add(Seen{Sub: uint16(w >> subShift), Mark: uint16(w >> timeBits)})
+		}
+	}
+}
+
+func (f *Found) add(s Seen) {
+	for _, have := range f.list[:f.n] {
+		if have == s { // a front that was copied and is still the front
+			return
+		}
+	}
+	f.list[f.n] = s
+	f.n++
+}
+
+// keep copies the front into another word: an old one, else the oldest.
+func (t *Table) keep(l *line, front, now uint64) {
+	for {
+		victim, oldest := 1, uint64(0)
+		for i := 1; i < len(l.words); i++ {
+			w := l.words[i].Load()
+			if w == front {
+				return
+			}
+			if !t.fresh(w, now) {
+				victim, oldest = i, t.life+1
+				continue
+			}
+			if age := age(w, now); age >= oldest {
+				victim, oldest = i, age
+			}
+		}
+		was := l.words[victim].Load()
+		if l.words[victim].CompareAndSwap(was, front) {
+			if t.fresh(was, now) {
+				t.Displaced.Add(1)
+			}
+			return
+		}
+	}
+}
+
+// stamp is never zero for a word in use: zero is an empty word.
+func stamp(now uint64) uint64 { return now%timeMask + 1 }
+
+func age(w, now uint64) uint64 { return (now%timeMask + timeMask - (w&timeMask - 1)) % timeMask }
+
+func (t *Table) fresh(w, now uint64) bool { return w&timeMask != 0 && age(w, now) <= t.life }

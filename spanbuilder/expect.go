@@ -1,0 +1,69 @@
+package spanbuilder
+
+import (
+	"slices"
+
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Expected tells whether Envoy's tracer may have exported a span for the entry last read. Nothing waits for a span that
+// cannot come.
+func (i *Identity) Expected() bool {
+	v := &i.found
+	if v.entry.TCP {
+		return false
+	}
+	tracer, known := v.logger.tracerFormat()
+	if known && v.logged != nil && v.logged.Decision == propagation.NotSampled && slices.Contains(family(tracer), v.format) {
+		return false // a flag counts in the tracer's own format only
+	}
+	sampled := v.logged != nil && v.logged.Decision >= propagation.Sampled
+	id := v.entry.Text(wire.RequestID)
+	switch {
+	case !isUUID(id):
+		// Envoy writes its reason into UUIDs only. From 1.39 on it does not trace requests with other ids.
+		return v.logger.oddIDs.Load() || len(id) > 0 && v.logger.old && sampled
+	case known && tracer == propagation.TraceParent && i.Set.Reason(propagation.TraceParent).Invalid():
+		return false // a tracer that cannot read the context makes no span
+	case id[reasonAt] == '4' && v.logger.reasons.Load():
+		return v.logger.old && sampled
+	}
+	return true
+}
+
+// observeReason learns whether this Envoy writes into its ids why a request is traced.
+func (l *Logger) observeReason(e *wire.Entry) {
+	if id := e.Text(wire.RequestID); isUUID(id) && (id[reasonAt] == '9' || id[reasonAt] == 'a' || id[reasonAt] == 'b') && !l.reasons.Load() {
+		l.reasons.Store(true)
+	}
+}
+
+// learnRelation learns from the span of the entry last read what the logged id is.
+func (i *Identity) learnRelation(s *Item) {
+	v := &i.found
+	if !isUUID(v.entry.Text(wire.RequestID)) && !v.logger.oddIDs.Load() {
+		v.logger.oddIDs.Store(true)
+	}
+	if v.logged == nil || !v.entry.HasUpstream() {
+		return
+	}
+	switch v.logged.Span {
+	case s.ID:
+		v.logger.learn(v.format, OwnID)
+	case s.Parent:
+		v.logger.learn(v.format, ParentID)
+	default:
+		v.logger.learn(v.format, UpstreamID)
+	}
+}
+
+// proveJoined makes c the claim of an entry that has met its span: nothing in it is the entry's but the links.
+func (i *Identity) proveJoined(c *Claim, s *Item) {
+	*c = Claim{Trace: s.Trace, Own: s.ID, Parent: s.Parent, NoClient: true}
+	for _, f := range i.order {
+		if ctx, ok := i.Set.Get(f); ok && ctx.Trace.Low() != s.Trace.Low() {
+			c.link(ctx)
+		}
+	}
+}

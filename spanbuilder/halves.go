@@ -1,0 +1,147 @@
+package spanbuilder
+
+import (
+	"encoding/binary"
+
+	"github.com/alspan/alspan/internal/propagation"
+)
+
+// Zipkin lets a server take its caller's span id, so that two spans come with one id. OpenTelemetry wants one of them to have
+// another. Where both are seen here within a short time, the caller keeps the id; the other one gets a derived id below it,
+// and the spans below it that come from the same endpoint follow. Halves that do not meet keep their id.
+type halves struct {
+	byID      map[uint64][]*half
+	order     []*half
+	first     int // of order
+	life      int64
+	endpoints map[uint64]int64 // services that share ids, and when one last did
+}
+
+// half is what is remembered of a span whose id may be shared.
+type half struct {
+	key        uint64
+	service    uint64
+	node       uint64
+	trace      propagation.TraceID
+	id, final  propagation.SpanID
+	start, end uint64
+	kind       int32
+	arrived    int64
+	settled    bool
+}
+
+const (
+	mostHalves    = 1 << 15
+	mostEndpoints = 4096
+)
+
+func (h *halves) init(wait int64) {
+	h.byID, h.endpoints, h.life = map[uint64][]*half{}, map[uint64]int64{}, wait+int64(remember)
+}
+
+// add remembers a span of an endpoint that shares ids.
+func (h *halves) add(s *Item, now int64) {
+	if !s.Zipkin {
+		return
+	}
+	service := s.endpoint()
+	if s.Shared {
+		if len(h.endpoints) >= mostEndpoints {
+			clear(h.endpoints)
+		}
+		h.endpoints[service] = now
+	}
+	h.forget(now)
+	if _, shares := h.endpoints[service]; !shares {
+		return
+	}
+	x := &half{key: idKey(s.Trace, s.ID), service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
+	h.byID[x.key] = append(h.byID[x.key], x)
+	h.order = append(h.order, x)
+	s.half = x
+}
+
+// endpoint tells spans of different processes apart, as far as they say who they are.
+func (i *Item) endpoint() uint64 { return i.Origin.Service }
+
+func (h *halves) forget(now int64) {
+	for h.first < len(h.order) && (h.order[h.first].arrived+h.life < now || len(h.order)-h.first > mostHalves) {
+		x := h.order[h.first]
+		h.order[h.first] = nil
+		h.first++
+		if list := h.byID[x.key]; len(list) > 1 {
+			h.byID[x.key] = list[1:] // they are in order
+		} else {
+			delete(h.byID, x.key)
+		}
+	}
+	if h.first > 1024 && h.first > len(h.order)/2 {
+		n := copy(h.order, h.order[h.first:])
+		clear(h.order[n:])
+		h.order, h.first = h.order[:n], 0
+	}
+}
+
+// holdsBack tells whether s may not leave yet: another half may come.
+func (t *Table) holdsBack(s *Item) bool {
+	return s.half != nil && t.cause != Drained && t.cause != Evicted && t.now < s.Arrived+int64(t.o.SpanWait)
+}
+
+// settle decides the id of a half, for good.
+func (t *Table) settle(x *half) {
+	if x.settled {
+		return
+	}
+	x.settled = true
+	var keeper *half
+	taken := x.kind == kindServer && t.ids.Known(x.trace, x.id, t.ticks) == Made
+	for _, y := range t.halves.byID[x.key] {
+		if y != x && y.settled && y.final == x.id {
+			taken = true
+		}
+		if !y.settled || y == x {
+			if keeper == nil || y.before(keeper) {
+				keeper = y
+			}
+		}
+	}
+	if x.final = x.id; taken || keeper != nil && keeper != x {
+		x.final = t.id.halfID(x.trace, x.id, max(x.node, x.service), x.start, x.end)
+	}
+}
+
+// before tells whether x rather than y keeps the id: the caller, else the first.
+func (x *half) before(y *half) bool {
+	if c, d := x.kind == kindClient, y.kind == kindClient; c != d {
+		return c
+	}
+	if x.start != y.start {
+		return x.start < y.start
+	}
+	if x.end != y.end {
+		return x.end < y.end
+	}
+	return x.arrived < y.arrived
+}
+
+// halfID gives the id of the half that does not keep the shared one.
+func (d *derivation) halfID(trace propagation.TraceID, id propagation.SpanID, who, start, end uint64) (s propagation.SpanID) {
+	in := append(append(d.begin(roleHalf), trace[:]...), id[:]...)
+	binary.BigEndian.PutUint64(s[:], max(d.sum(in.uint(who).uint(start).uint(end-start)), 1))
+	return s
+}
+
+// follow gives the new parent of a span whose parent has got another id, zero if it has not.
+func (t *Table) follow(s *Item) (parent propagation.SpanID) {
+	if !s.Zipkin || len(t.halves.endpoints) == 0 || s.Parent.IsZero() {
+		return parent
+	}
+	for _, x := range t.halves.byID[idKey(s.Trace, s.Parent)] {
+		if x != s.half && x.service == s.endpoint() && x.start <= s.Start && s.End <= x.end {
+			if t.settle(x); x.final != x.id {
+				return x.final
+			}
+		}
+	}
+	return parent
+}

@@ -1,0 +1,204 @@
+package spanbuilder
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/slab"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// What says what an item is.
+type What uint8
+
+const (
+	EntryItem   What = iota // the record of a finished request
+	ProxySpan               // Envoy's span of one
+	AttemptItem             // the router's record of one attempt
+	AttemptSpan             // Envoy's CLIENT span, which may be that of an attempt
+	ZipkinSpan              // any other span that came as Zipkin: it may share its id with another one
+)
+
+// Item is an entry or a span that goes through the join: what candidates are told apart by, and its bytes.
+type Item struct {
+	What  What
+	Bytes []byte   // the encoded entry or span; the item's own
+	Cell  slab.Ref // where the bytes are
+
+	Arrived    int64  // nanoseconds of the join's clock
+	Request    uint64 // hash of x-request-id and start, see requestKey
+	Start, End uint64 // Unix nanoseconds
+	Node       uint64 // hash of the node's id, 0 if it is not named
+	Code       uint32 // of the response
+	HasID      bool   // there is an x-request-id
+	Trace      propagation.TraceID
+
+	// Of an entry.
+	Logger     *Logger
+	Started    Started
+	Print      uint64
+	HasContext bool
+	Attempts   uint64 // what it has in common with attempts of the same request, see attemptKey
+	Replaces   bool   // a copy with trace context of an entry without
+	Waits      bool   // its span may come
+
+	// Of a span.
+	Origin *Origin
+	ID     propagation.SpanID
+	Parent propagation.SpanID
+	Kind   int32
+	Tracer propagation.Format
+	Shared bool // it has its id from its caller, who reports a span with the same one
+	Zipkin bool
+
+	table
+}
+
+// table is what an item is to the table that holds it.
+type table struct {
+	next       *Item // with the same key
+	list       *list
+	prev, foll *Item // in the list
+	pair       *Item // the entry that was joined with this span
+	half       *half // what is known of others with this span's id
+	head       *head // what attempts ask of this entry
+	stage      int   // of an attempt: which of its waits
+	counted    bool  // it counts as held by its logger
+	spanLeft   bool  // the span of this attempt left without it
+}
+
+// requestKey gives the key that the record and the span of a request have in common: the masked x-request-id, or without
+// one the node, and the millisecond in which the request started.
+func (d *derivation) requestKey(id []byte, node, start uint64) uint64 {
+	in := d.begin(roleRequest).uint(start / 1e6)
+	if len(id) > 0 {
+		return d.sum(in.requestID(id))
+	}
+	return d.sum(in.uint(node))
+}
+
+// attemptKey gives what the attempts of a request and the request itself have in common.
+func (d *derivation) attemptKey(id []byte, node uint64) uint64 {
+	return d.sum(d.begin(roleAttempt).uint(node).requestID(id))
+}
+
+// sub gives what tells the requests with one key apart, for both signals: the microsecond, the node, the code.
+func sub(start, node uint64, code uint32) uint16 {
+	h := (start/1e3 ^ node*0x9e3779b97f4a7c15 ^ uint64(code)<<40) * 0xd6e8feb86659fd93
+	return uint16(h >> 48)
+}
+
+// Key gives the item's key in the memory of requests.
+func (i *Item) Key() recent.Key {
+	return recent.Key{ID: i.Request, Sub: sub(i.Start, i.Node, i.Code)}
+}
+
+// SetEntry makes i the item of e, which id has just read. The bytes are the caller's to copy.
+func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, now int64) {
+	start, _ := e.Start.Unix()
+	rid := e.Text(wire.RequestID)
+	*i = Item{What: EntryItem, Arrived: now, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0, Logger: l, Started: id.taken}
+	i.Request = id.requestKey(rid, i.Node, start)
+	if e.Type == wire.UpstreamEnd {
+		i.What = AttemptItem
+	}
+	if i.What == AttemptItem || l.node.attempts.Load() {
+		i.Attempts = id.attemptKey(rid, i.Node)
+	}
+	i.HasContext = id.HasContext()
+	if v := &id.found; v.logged != nil {
+		i.Trace, i.ID = v.logged.Trace, v.logged.Span
+	}
+}
+
+// nodeName gives the hash of the node's id, 0 when it has none.
+func (l *Logger) nodeName() uint64 {
+	if len(l.nodeID) == 0 {
+		return 0
+	}
+	return l.nodeHash
+}
+
+// Print gives the fingerprint of e, whose headers id has just read: all reports of one request have it in common, whoever logged
+// them. What is told apart by the context that was sent with it has that in its fingerprint.
+func (id *Identity) Print(e *wire.Entry, l *Logger) uint64 {
+	in := append(id.begin(rolePrint).entry(e, l), byte(e.Type))
+	switch e.Type {
+	case wire.DownstreamStart: // each log has its own
+		in = in.bytes(l.logName)
+	case wire.UpstreamEnd:
+	default:
+		return id.sum(in)
+	}
+	for f := range propagation.NumFormats {
+		if c, ok := id.Set.Get(f); ok {
+			in = append(in, c.Span[:]...)
+		}
+	}
+	return id.sum(in)
+}
+
+// Spans looks at spans that come in. It belongs to one goroutine.
+type Spans struct {
+	derivation
+	URL wire.Place // of the span last looked at: its http.url
+}
+
+// Look fills i with what s, from that origin, says: whether Envoy made it, and for which request. It gives false for a span
+// that has nothing to do with any entry.
+func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format, now int64) bool {
+	var component, node, rid []byte
+	p.URL = wire.Place{}
+	code := uint32(0)
+	for n := range s.Len() {
+		key, value, ok := s.Attribute(n)
+		if !ok {
+			continue
+		}
+		switch string(key) {
+		case "component":
+			component = s.Bytes(value)
+		case "node_id":
+			node = s.Bytes(value)
+		case "guid:x-request-id":
+			rid = s.Bytes(value)
+		case "http.status_code":
+			c, _ := strconv.ParseUint(string(s.Bytes(value)), 10, 32)
+			code = uint32(c)
+		case "http.url":
+			p.URL = value
+		}
+	}
+	*i = Item{What: ZipkinSpan, Arrived: now, Start: s.Start, End: s.End, Code: code, HasID: len(rid) > 0, Origin: o, Kind: s.Kind, Tracer: tracer}
+	copy(i.Trace[:], s.Bytes(s.TraceID))
+	copy(i.ID[:], s.Bytes(s.SpanID))
+	copy(i.Parent[:], s.Bytes(s.ParentID))
+	if !bytes.Equal(component, []byte("proxy")) {
+		p.URL = wire.Place{}
+		return false
+	}
+	if len(node) > 0 {
+		i.Node = p.hash(node)
+	}
+	switch {
+	case len(rid) > 0 || s.Kind == kindServer:
+		i.What, i.Request = ProxySpan, p.requestKey(rid, i.Node, i.Start)
+	case s.Kind == kindClient:
+		i.What = AttemptSpan
+	default:
+		return false
+	}
+	return true
+}
+
+// idKey gives the hash of a span's identity.
+func idKey(t propagation.TraceID, s propagation.SpanID) uint64 {
+	var b [24]byte
+	copy(b[:], t[:])
+	copy(b[16:], s[:])
+	return xxh3.HashSeed(b[:], deriveSeed)
+}

@@ -1,0 +1,65 @@
+package spanbuilder
+
+import (
+	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/alspan/alspan/internal/propagation"
+)
+
+// Node is what has been learned about one Envoy. It is shared by all who handle its entries and spans.
+type Node struct {
+	hash     uint64       // of its id
+	tracer   atomic.Int32 // format of its tracer plus one, by what it exported
+	spans    atomic.Bool  // it has exported a span of a downstream request
+	attempts atomic.Bool  // it logs each attempt
+	alone    atomic.Int32 // spans in a row that met no entry
+}
+
+// exported learns from a span of the node, which came from a tracer of that format.
+func (n *Node) exported(f propagation.Format) {
+	if !n.spans.Load() {
+		n.spans.Store(true)
+	}
+	if n.tracer.Load() != int32(f)+1 {
+		n.tracer.Store(int32(f) + 1)
+	}
+}
+
+// met learns that an entry and a span of the node have met.
+func (n *Node) met() {
+	if n.alone.Load() != 0 {
+		n.alone.Store(0)
+	}
+}
+
+// mostAlone is how many spans of a node may wait in a row without meeting an entry: then its entries go elsewhere.
+const mostAlone = 64
+
+// Nodes are the Envoys, by the hash of their id.
+type Nodes struct{ known *lru.Cache[uint64, *Node] }
+
+// maxNodes bounds the Envoys that are remembered.
+const maxNodes = 8192
+
+// NewNodes makes an empty set.
+func NewNodes() *Nodes {
+	known, err := lru.New[uint64, *Node](maxNodes)
+	if err != nil {
+		panic(err) // only a size below one is refused
+	}
+	return &Nodes{known}
+}
+
+// find gives the node with that hash.
+func (s *Nodes) find(hash uint64) *Node {
+	if n, ok := s.known.Get(hash); ok {
+		return n
+	}
+	n := &Node{hash: hash}
+	if old, ok, _ := s.known.PeekOrAdd(hash, n); ok {
+		return old
+	}
+	return n
+}

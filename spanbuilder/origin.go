@@ -1,0 +1,73 @@
+package spanbuilder
+
+import (
+	"github.com/zeebo/xxh3"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Origin is what the spans of one resource and scope have in common.
+type Origin struct {
+	Resource *ring.Resource
+	Service  uint64 // hash of service.name, 0 without one
+	Repaired int    // strings that were not UTF-8
+}
+
+// Origins finds the Origin of received spans. The strings in a resource are looked at once, not with each request.
+type Origins struct {
+	known *lru.Cache[xxh3.Uint128, *Origin]
+}
+
+// Resources beyond these are made anew each time they come.
+const (
+	maxOrigins    = 1024
+	maxOriginSize = 16 << 10
+)
+
+// NewOrigins makes an empty set.
+func NewOrigins() *Origins {
+	known, err := lru.New[xxh3.Uint128, *Origin](maxOrigins)
+	if err != nil {
+		panic(err) // only a size below one is refused
+	}
+	return &Origins{known}
+}
+
+// Find gives the origin with those fields of ResourceSpans and of ScopeSpans. Nothing of the arguments is kept.
+func (s *Origins) Find(head, scope []byte) *Origin {
+	a, b := xxh3.Hash128(head), xxh3.Hash128(scope)
+	key := xxh3.Uint128{Hi: a.Hi ^ b.Lo*0x9e3779b97f4a7c15, Lo: a.Lo ^ b.Hi*0xd6e8feb86659fd93}
+	if o, ok := s.known.Get(key); ok {
+		return o
+	}
+	o := newOrigin(head, scope)
+	if len(head)+len(scope) <= maxOriginSize {
+		s.known.Add(key, o)
+	}
+	return o
+}
+
+func newOrigin(head, scope []byte) *Origin {
+	o := &Origin{Resource: &ring.Resource{}}
+	var n int
+	o.Resource.Head, n = wire.AppendResource(nil, head)
+	o.Repaired += n
+	o.Resource.Scope, n = wire.AppendScope(nil, scope)
+	o.Repaired += n
+	for r := wire.Read(o.Resource.Head); r.Next(); {
+		if r.Key != resourceSpansResource<<3|wire.Bytes {
+			continue
+		}
+		for a := wire.Read(r.Bytes); a.Next(); {
+			if a.Key == resourceAttributes<<3|wire.Bytes {
+				if key, value, ok := wire.StringAttribute(a.Bytes); ok && string(key) == "service.name" {
+					o.Service = new(derivation).hash(value)
+				}
+			}
+		}
+	}
+	return o
+}

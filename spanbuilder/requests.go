@@ -1,0 +1,109 @@
+package spanbuilder
+
+import (
+	"github.com/alspan/alspan/internal/recent"
+)
+
+// Requests remembers which requests were seen lately, by which signal, so that an entry that has nothing to wait for need
+// not ask the join, and a span that comes after its entry has left is known to be late. It is used by all goroutines at once.
+type Requests struct{ *recent.Table }
+
+// NewRequests makes a memory of that many bytes.
+func NewRequests(bytes int) *Requests { return &Requests{recent.New(bytes, remember)} }
+
+// What is remembered of a request: one of these, and the index of the logger.
+const (
+	spanCame    = iota << loggerBits // its span is in the join, or was
+	entryWaits                       // its entry is in the join, or was
+	entryMade                        // its entry has left as a SERVER
+	entrySealed                      // its entry has left as an INTERNAL span: the SERVER is elsewhere
+	loggerBits  = 14
+	loggerMask  = 1<<loggerBits - 1
+)
+
+// Entry remembers the entry i, and tells whether it has to go to the join: because it waits, or because its span is there.
+// An entry that does not have to is remembered as one that has left, with a SERVER or without.
+func (t *Requests) Entry(i *Item, waits, sealed bool, now uint64) (join bool) {
+	k := i.Key()
+	var f recent.Found
+	t.Enter(k, now, &f, func(f *recent.Found) (uint16, bool) {
+		join = waits
+		for _, s := range f.All() {
+			join = join || s.Sub == k.Sub && s.Mark&^loggerMask == spanCame
+		}
+		return mark(i.Logger, join, sealed), true
+	})
+	return join
+}
+
+func mark(l *Logger, joins, sealed bool) uint16 {
+	switch {
+	case joins:
+		return entryWaits | l.index
+	case sealed:
+		return entrySealed | l.index
+	}
+	return entryMade | l.index
+}
+
+// Left remembers that the entry i has left the join.
+func (t *Requests) Left(i *Item, sealed bool, now uint64) {
+	var f recent.Found
+	t.Enter(i.Key(), now, &f, func(*recent.Found) (uint16, bool) { return mark(i.Logger, false, sealed), true })
+}
+
+// Span remembers the span i.
+func (t *Requests) Span(i *Item, now uint64) {
+	k := i.Key()
+	var f recent.Found
+	t.Enter(k, now, &f, func(f *recent.Found) (uint16, bool) {
+		for _, s := range f.All() {
+			if s.Sub == k.Sub && s.Mark == spanCame {
+				return 0, false
+			}
+		}
+		return spanCame, true
+	})
+}
+
+// entryOf tells whether the entry of the span i has left, which logger it was of, and whether it made no SERVER.
+func (t *Requests) entryOf(i *Item, now uint64) (logger uint16, sealed, left bool) {
+	k := i.Key()
+	var f recent.Found
+	t.Look(k.ID, now, &f)
+	for _, s := range f.All() {
+		if s.Sub == k.Sub && s.Mark&^loggerMask >= entryMade {
+			return s.Mark & loggerMask, s.Mark&^loggerMask == entrySealed, true
+		}
+	}
+	return 0, false, false
+}
+
+// Prints remembers the entries that were seen, so that what several loggers report counts once.
+type Prints struct{ *recent.Table }
+
+// NewPrints makes a memory of that many bytes.
+func NewPrints(bytes int) *Prints { return &Prints{recent.New(bytes, remember)} }
+
+const withContext = 1 << 15
+
+// Enter remembers an entry of l with that fingerprint, and tells of which logger a copy came before, and whether that had
+// a trace context.
+func (t *Prints) Enter(print uint64, l *Logger, context bool, now uint64) (other uint16, had, repeated bool) {
+	k := recent.Key{ID: print, Sub: uint16(print >> 24)}
+	own := l.index
+	if context {
+		own |= withContext
+	}
+	var f recent.Found
+	t.Table.Enter(k, now, &f, func(f *recent.Found) (uint16, bool) {
+		other, had, repeated = 0, false, false
+		for _, s := range f.All() {
+			if s.Sub == k.Sub {
+				other, had, repeated = s.Mark&loggerMask, had || s.Mark&withContext != 0, true
+			}
+		}
+		return own, !repeated || context && !had
+	})
+	return other, had, repeated
+}

@@ -1,0 +1,413 @@
+package spanbuilder
+
+import (
+	"time"
+
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/slab"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Unpaired says what becomes of a sampled entry without its span, of a logger whose entries have met theirs before.
+type Unpaired uint8
+
+const (
+	UnpairedChild Unpaired = iota // an INTERNAL span below the logged id
+	UnpairedSpan                  // what it can prove: a SERVER
+	UnpairedDrop
+)
+
+// JoinOptions are the limits of a Table.
+type JoinOptions struct {
+	Wait     time.Duration // an entry for its span
+	SpanWait time.Duration // a span for its entry, and an attempt for its request
+	Unpaired Unpaired
+}
+
+// Sink takes what the table has decided. What it is given is valid during the call; it frees nothing.
+type Sink interface {
+	// Span takes a span that came, with what e says added to it unless e is nil.
+	Span(s *Item, c Change, e *wire.Entry, l *Logger, claim *Claim)
+	// Server and Client take the spans that an entry proves.
+	Server(e *wire.Entry, l *Logger, c *Claim)
+	Client(e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID)
+	// Inner takes an entry whose SERVER or CLIENT is a span of somebody else: an INTERNAL span below it.
+	Inner(e *wire.Entry, l *Logger, c *Claim)
+	// Attempt takes the record of an attempt that no span of Envoy tells of.
+	Attempt(e *wire.Entry, l *Logger, c *Claim)
+	// Ended tells what became of an item. The table does not look at it again.
+	Ended(i *Item, f Fate)
+}
+
+// Change is what is not as it came in a span that goes out. A zero ID changes nothing.
+type Change struct {
+	ID, Parent propagation.SpanID
+	Inner      bool // its kind becomes INTERNAL: the request has a SERVER already
+}
+
+// Fate says what became of an item.
+type Fate uint8
+
+const (
+	Joined        Fate = iota // an entry and a span are one span
+	TimedOut                  // nothing came: it went out alone
+	NotWaited                 // it went out alone at once
+	Evicted                   // it went out alone because memory was needed
+	Drained                   // it went out alone because the agent stops
+	UnpairedInner             // an entry whose span is elsewhere: an INTERNAL span
+	UnpairedGone              // the same, and it is dropped
+	LateEntry                 // its span had left: an INTERNAL span below that
+	LateSpan                  // its entry had left: it went out as INTERNAL
+	AlreadyMade               // its entry had left with the very id of this span, which is dropped
+	Duplicate                 // a better copy took its place, or it was one that came too late for that
+	NumFates
+)
+
+var fates = [NumFates]string{"joined", "timed_out", "not_waited", "evicted", "drained", "unpaired", "unpaired_dropped", "late_entry", "late_span", "already_made", "duplicate"}
+
+func (f Fate) String() string { return fates[f] }
+
+// mostCandidates is how many items with one key may wait.
+const mostCandidates = 16
+
+// Table is where entries and spans of one request meet. It belongs to one goroutine: all calls are made on it, and the sink
+// is called on it.
+type Table struct {
+	o        JoinOptions
+	b        *Builder
+	loggers  *Loggers
+	nodes    *Nodes
+	requests *Requests
+	ids      *IDs
+	slab     *slab.Slab
+	sink     Sink
+
+	now   int64 // of the item or the timer that is being handled
+	ticks uint64
+	id    *Identity
+	entry wire.Entry
+	cause Fate // of what leaves alone
+
+	waiting  map[uint64]*Item               // by request
+	entries  list                           // for their spans
+	spans    list                           // for their entries
+	twins    list                           // poor entries, for a copy with trace context
+	holds    list                           // spans whose id may be shared, when all else is decided
+	tries    [3]list                        // attempts, by how long they have waited
+	callers  list                           // Envoy's CLIENT spans, for their attempts
+	clients  map[propagation.SpanID]*Item   // those in callers
+	attempts map[uint64][]*Item             // by node and x-request-id
+	byID     map[propagation.SpanID][]*Item // the same
+	heads    heads
+	gone     gone
+	halves   halves
+	services map[uint64]*Node // who exports spans as that service
+	spare    *Item            // chain of items to use again
+
+	heldBytes int
+	Waiting   [2]int64 // entries, spans
+}
+
+// NewTable makes a table. The slab is where the items' bytes are.
+func NewTable(o JoinOptions, b *Builder, loggers *Loggers, requests *Requests, ids *IDs, cells *slab.Slab, sink Sink) *Table {
+	t := &Table{o: o, b: b, loggers: loggers, nodes: loggers.nodes, requests: requests, ids: ids, slab: cells, sink: sink, id: b.Identity(),
+		waiting: map[uint64]*Item{}, clients: map[propagation.SpanID]*Item{}, attempts: map[uint64][]*Item{}, byID: map[propagation.SpanID][]*Item{},
+		services: map[uint64]*Node{}}
+	t.heads.init(int64(o.Wait + 2*o.SpanWait))
+	t.gone.init()
+	t.halves.init(int64(o.SpanWait))
+	return t
+}
+
+// Add takes an item, whose bytes are the table's from now on.
+func (t *Table) Add(in *Item) {
+	t.at(in.Arrived)
+	t.cause = NotWaited
+	i := t.spare
+	if i == nil {
+		i = new(Item)
+	} else {
+		t.spare = i.next
+	}
+	*i = *in
+	t.Waiting[i.side()]++
+	switch i.What {
+	case EntryItem:
+		if i.Replaces {
+			t.replace(i)
+			return
+		}
+		t.head(i)
+		t.meet(i)
+	case ProxySpan:
+		t.arrives(i)
+		t.meet(i)
+	case AttemptItem:
+		t.addAttempt(i)
+	case AttemptSpan:
+		t.arrives(i)
+		t.addAttemptSpan(i)
+	case ZipkinSpan:
+		t.arrives(i)
+		t.send(i)
+	}
+}
+
+// replace takes a copy with trace context of an entry that came without. It takes the place of that one if it still waits.
+func (t *Table) replace(i *Item) {
+	for old := t.waiting[i.Request]; old != nil; old = old.next {
+		if old.What == EntryItem && old.Print == i.Print && !old.HasContext {
+			t.unwait(old)
+			if i.head = old.head; i.head == nil {
+				t.head(i)
+			}
+			t.end(old, Duplicate)
+			t.meet(i)
+			return
+		}
+	}
+	t.end(i, Duplicate)
+}
+
+// Departed takes a proxy span that has left already, without bytes: there was no room for it.
+func (t *Table) Departed(s *Item) {
+	t.at(s.Arrived)
+	t.arrives(s)
+	t.gone.add(s, t.now)
+}
+
+// side gives 0 for an entry and 1 for a span.
+func (i *Item) side() int {
+	if i.What == EntryItem || i.What == AttemptItem {
+		return 0
+	}
+	return 1
+}
+
+func (t *Table) at(now int64) { t.now, t.ticks = now, recent.Ticks(now) }
+
+// end lets an item go.
+func (t *Table) end(i *Item, f Fate) {
+	if i.counted {
+		i.Logger.held.Add(-1)
+		t.heldBytes -= len(i.Bytes)
+	}
+	t.sink.Ended(i, f)
+	t.slab.Free(i.Cell)
+	t.Waiting[i.side()]--
+	*i = Item{table: table{next: t.spare}}
+	t.spare = i
+}
+
+// arrives learns from a span.
+func (t *Table) arrives(s *Item) {
+	if s.What == ProxySpan && s.Node != 0 {
+		n := t.nodes.find(s.Node)
+		n.exported(s.Tracer)
+		if s.Origin.Service != 0 && t.services[s.Origin.Service] != n {
+			if len(t.services) >= maxNodes {
+				clear(t.services)
+			}
+			t.services[s.Origin.Service] = n
+		}
+	}
+	t.halves.add(s, t.now)
+}
+
+// meet finds the partner of an entry or a proxy span that has come, or lets it wait, or lets it go.
+func (t *Table) meet(i *Item) {
+	if p := t.partner(i); p != nil {
+		t.unwait(p)
+		if i.What == EntryItem {
+			t.joined(i, p)
+		} else {
+			t.joined(p, i)
+		}
+		return
+	}
+	if i.What == EntryItem {
+		if g := t.gone.find(i, t); g != nil {
+			t.lateEntry(i, g)
+			return
+		}
+	} else if logger, sealed, left := t.requests.entryOf(i, t.ticks); left {
+		t.lateSpan(i, logger, sealed)
+		return
+	}
+	l := t.listFor(i)
+	if l == nil || t.crowded(i.Request) {
+		t.timeUp(i)
+		return
+	}
+	i.next = t.waiting[i.Request]
+	t.waiting[i.Request] = i
+	l.push(i)
+}
+
+// listFor tells how long i waits: as long as the items of that list; not at all for nil.
+func (t *Table) listFor(i *Item) *list {
+	if i.What == ProxySpan {
+		if i.Node == 0 || t.nodes.find(i.Node).alone.Load() >= mostAlone {
+			return nil
+		}
+		return &t.spans
+	}
+	l := i.Logger
+	if i.Waits && l.expects() && (l.state() != unknown || t.hold(i)) {
+		return &t.entries
+	}
+	if l.poor.Load() && !i.HasContext {
+		return &t.twins
+	}
+	return nil
+}
+
+// mostHeldBytes bounds the entries of all loggers that have never met a span.
+const mostHeldBytes = 4 << 20
+
+// hold counts i as one of those.
+func (t *Table) hold(i *Item) bool {
+	if t.heldBytes+len(i.Bytes) > mostHeldBytes {
+		return false
+	}
+	t.heldBytes += len(i.Bytes)
+	i.Logger.held.Add(1)
+	i.counted = true
+	return true
+}
+
+func (t *Table) crowded(key uint64) bool {
+	n := 0
+	for i := t.waiting[key]; i != nil; i = i.next {
+		n++
+	}
+	return n >= mostCandidates
+}
+
+// partner gives the best of the items that wait for i, nil if there is none that fits: with the same node, where both name
+// one, the same microsecond and the same code; among several the one with the nearest end, then the first to come.
+func (t *Table) partner(i *Item) (best *Item) {
+	for p := t.waiting[i.Request]; p != nil; p = p.next {
+		if t.fits(i, p) && (best == nil || better(i, p, best)) {
+			best = p
+		}
+	}
+	return best
+}
+
+func (t *Table) fits(i, p *Item) bool {
+	return i.What != p.What && i.Start/1e3 == p.Start/1e3 && i.Code == p.Code && (i.Node == p.Node || i.Node == 0 || p.Node == 0) &&
+		(i.HasID || p.HasID || i.Trace == p.Trace)
+}
+
+func better(i, p, than *Item) bool {
+	a, b := apart(i.End, p.End), apart(i.End, than.End)
+	return a < b || a == b && p.Arrived < than.Arrived
+}
+
+func apart(a, b uint64) uint64 { return max(a, b) - min(a, b) }
+
+// unwait takes an item out of all in which it waits.
+func (t *Table) unwait(i *Item) {
+	if i.list != nil {
+		i.list.remove(i)
+	}
+	head, ok := t.waiting[i.Request]
+	if !ok {
+		return
+	}
+	if head == i {
+		if i.next == nil {
+			delete(t.waiting, i.Request)
+		} else {
+			t.waiting[i.Request] = i.next
+		}
+	} else {
+		for p := head; p != nil; p = p.next {
+			if p.next == i {
+				p.next = i.next
+				break
+			}
+		}
+	}
+	i.next = nil
+}
+
+// read makes t.entry and t.id speak of the entry i.
+func (t *Table) read(i *Item) {
+	t.entry.WalkHTTP(i.Bytes)
+	t.id.Recall(&t.entry, i.Logger, i.Started)
+}
+
+// joined makes one span of both.
+func (t *Table) joined(e, s *Item) {
+	t.read(e)
+	e.Logger.met(t.now)
+	e.Logger.node.met()
+	t.id.learnRelation(s)
+	t.headDone(e, t.spanHead(s))
+	if s.pair = e; t.holdsBack(s) {
+		t.holds.insert(s)
+		return
+	}
+	t.finish(s, Joined)
+}
+
+// finish sends the span s, with its entry if it has one, which t.read has read.
+func (t *Table) finish(s *Item, f Fate) {
+	change, ok := t.leave(s, f == LateSpan)
+	switch e := s.pair; {
+	case !ok:
+		f = AlreadyMade
+	case e != nil:
+		var c Claim
+		t.id.proveJoined(&c, s)
+		t.sink.Span(s, change, &t.entry, e.Logger, &c)
+	default:
+		t.sink.Span(s, change, nil, nil, nil)
+	}
+	if s.pair != nil {
+		t.end(s.pair, Joined)
+	}
+	t.end(s, f)
+}
+
+// leave remembers that s leaves and gives what is not as it came. It gives false for a span that has left already, made
+// from an entry.
+func (t *Table) leave(s *Item, inner bool) (Change, bool) {
+	c := Change{Inner: inner}
+	id := s.ID
+	if s.half != nil {
+		if t.settle(s.half); s.half.final != s.ID {
+			id, c.ID, c.Parent = s.half.final, s.half.final, s.ID
+		}
+	}
+	if c.ID.IsZero() {
+		c.Parent = t.follow(s)
+	}
+	if t.ids.Leave(s.Trace, id, Sent, t.ticks) == Made {
+		return c, t.id.collide(&c, s)
+	}
+	return c, true
+}
+
+// collide decides what becomes of a span with the id of one that was made here and has left. Envoy's own span of the same
+// thing is not needed any more, and collide gives false. Another one is the other half of a shared id: it goes below.
+func (d *derivation) collide(c *Change, s *Item) bool {
+	switch {
+	case s.What == AttemptSpan || s.What == ProxySpan && s.pair == nil:
+		return false
+	case s.What == ProxySpan || s.Kind == kindServer:
+		c.ID, c.Parent = d.halfID(s.Trace, s.ID, max(s.Node, s.Origin.Service), s.Start, s.End), s.ID
+	}
+	return true
+}
+
+// Pass is asked when a span goes out that has nothing to do with any entry. It gives false if it has left already.
+func (t *IDs) Pass(d *Spans, s *Item, now uint64) (c Change, ok bool) {
+	if t.Leave(s.Trace, s.ID, Sent, now) == Made {
+		return c, d.collide(&c, s)
+	}
+	return c, true
+}

@@ -1,0 +1,113 @@
+package spanbuilder
+
+import (
+	"math"
+	"time"
+)
+
+// Never is the time of a timer that does not run.
+const Never = math.MaxInt64
+
+// due gives the list whose first item is due first, and when.
+func (t *Table) due() (l *list, at int64) {
+	at = Never
+	look := func(x *list, wait int64) {
+		if x.first != nil && x.first.Arrived+wait < at {
+			l, at = x, x.first.Arrived+wait
+		}
+	}
+	look(&t.entries, int64(t.o.Wait))
+	look(&t.spans, int64(t.o.SpanWait))
+	look(&t.twins, int64(t.o.SpanWait))
+	look(&t.callers, int64(t.o.SpanWait))
+	for n := range t.tries {
+		look(&t.tries[n], t.stage(n))
+	}
+	look(&t.holds, int64(t.o.SpanWait))
+	return l, at
+}
+
+// Advance lets go what has waited long enough at the time now, and gives when to call it again.
+func (t *Table) Advance(now int64) (next int64) {
+	t.cause = TimedOut
+	for {
+		l, at := t.due()
+		if at > now {
+			t.at(now)
+			return at
+		}
+		t.at(max(at, t.now))
+		t.expire(l)
+	}
+}
+
+// expire lets the first item of l go.
+func (t *Table) expire(l *list) {
+	i := l.first
+	switch l {
+	case &t.holds:
+		l.remove(i)
+		if i.pair != nil {
+			t.read(i.pair)
+		}
+		t.finish(i, t.fateOf(i))
+	case &t.callers:
+		l.remove(i)
+		delete(t.clients, i.ID)
+		t.send(i)
+	case &t.tries[0], &t.tries[1], &t.tries[2]:
+		if i.stage < len(t.tries)-1 {
+			l.remove(i)
+			i.stage++
+			t.tries[i.stage].push(i)
+		}
+		t.try(i)
+	default:
+		t.unwait(i)
+		t.timeUp(i)
+	}
+}
+
+// fateOf gives the fate of a span that was held.
+func (t *Table) fateOf(s *Item) Fate {
+	if s.pair != nil {
+		return Joined
+	}
+	return t.cause
+}
+
+// Evict lets the item go that came first, and gives false when there is none.
+func (t *Table) Evict() bool { return t.force(Evicted) }
+
+// Drain lets everything go.
+func (t *Table) Drain(now int64) {
+	t.at(now)
+	for t.force(Drained) {
+	}
+}
+
+func (t *Table) force(why Fate) bool {
+	var oldest *list
+	for _, l := range []*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds} {
+		if l.first != nil && (oldest == nil || l.first.Arrived < oldest.first.Arrived) {
+			oldest = l
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	t.cause = why
+	t.expire(oldest)
+	return true
+}
+
+// Oldest gives how long the item that came first has waited.
+func (t *Table) Oldest(now int64) time.Duration {
+	at := now
+	for _, l := range [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2]} {
+		if l.first != nil {
+			at = min(at, l.first.Arrived)
+		}
+	}
+	return time.Duration(now - at)
+}
