@@ -66,7 +66,18 @@ func (w *writer) attribute(field uint32, key wire.Text, size int) {
 	w.begin(attributeValue, size)
 }
 
+// maxShort is how long key and value may be together so that every length is one byte.
+const maxShort = 127 - 6
+
 func (w *writer) stringAttribute(field uint32, key, value []byte) {
+	n := len(key) + len(value)
+	if n <= maxShort && wire.ASCII(key) && wire.ASCII(value) { // nearly all
+		w.dst = append(w.dst, byte(field)<<3|wire.Bytes, byte(n+6), attributeKey<<3|wire.Bytes, byte(len(key)))
+		w.dst = append(w.dst, key...)
+		w.dst = append(w.dst, attributeValue<<3|wire.Bytes, byte(len(value)+2), valueString<<3|wire.Bytes, byte(len(value)))
+		w.dst = append(w.dst, value...)
+		return
+	}
 	k, v := w.text(key), w.text(value)
 	w.attribute(field, k, sizeOf(v.Len()))
 	w.begin(valueString, v.Len())
@@ -95,19 +106,19 @@ func (w *writer) tag(field uint32, t *tag, isTyped bool) {
 // own writes an attribute that is not from a tag, unless there is a tag with that key: what was said in so many words wins.
 func (w *writer) own(t *tags, r role, value []byte) {
 	if len(value) > 0 && !t.has(r) {
-		w.stringAttribute(spanAttributes, []byte(names[r]), value)
+		w.stringAttribute(spanAttributes, names[r], value)
 	}
 }
 
 func (w *writer) ownPort(t *tags, r role, port uint16) {
 	if port > 0 && !t.has(r) {
-		w.intAttribute(spanAttributes, []byte(names[r]), int64(port))
+		w.intAttribute(spanAttributes, names[r], int64(port))
 	}
 }
 
 func (w *writer) ownFlag(t *tags, r role, isSet bool) {
 	if isSet && !t.has(r) {
-		w.attribute(spanAttributes, w.text([]byte(names[r])), 2)
+		w.attribute(spanAttributes, w.text(names[r]), 2)
 		w.dst = wire.AppendUint(w.dst, valueBool, 1)
 	}
 }

@@ -30,7 +30,7 @@ var unknownService = []byte("unknown_service")
 func (m *meaning) read(s *span) {
 	t := &s.tags
 	*m = meaning{resource: m.resource[:0], state: m.state[:0], isEnvoy: t.isEnvoy()}
-	m.service = tag{key: []byte(names[serviceName]), value: s.local.service}
+	m.service = tag{key: names[serviceName], value: s.local.service}
 	if !m.isEnvoy {
 		m.readStatus(t)
 		m.state = propagation.AppendTraceState(m.state, t.value(traceState))

@@ -64,39 +64,39 @@ const (
 	numRoles
 )
 
-var names = [numRoles]string{
-	component:         "component",
-	errorText:         "error",
-	httpMethod:        "http.method",
-	httpRequestMethod: "http.request.method",
-	method:            "method",
-	serviceName:       "service.name",
-	processID:         "process.pid",
-	processParentID:   "process.parent_pid",
-	statusCode:        "otel.status_code",
-	statusDescription: "otel.status_description",
-	scopeName:         "otel.scope.name",
-	scopeVersion:      "otel.scope.version",
-	libraryName:       "otel.library.name",
-	libraryVersion:    "otel.library.version",
-	traceState:        "w3c.tracestate",
-	peerName:          "service.peer.name",
-	peerService:       "peer.service",
-	peerAddress:       "network.peer.address",
-	peerPort:          "network.peer.port",
-	localAddress:      "network.local.address",
-	localPort:         "network.local.port",
-	debugSpan:         "zipkin.debug",
-	sharedSpan:        "zipkin.shared",
-	timestampAbsent:   "alspan.zipkin.timestamp_absent",
+var names = [numRoles][]byte{
+	component:         []byte("component"),
+	errorText:         []byte("error"),
+	httpMethod:        []byte("http.method"),
+	httpRequestMethod: []byte("http.request.method"),
+	method:            []byte("method"),
+	serviceName:       []byte("service.name"),
+	processID:         []byte("process.pid"),
+	processParentID:   []byte("process.parent_pid"),
+	statusCode:        []byte("otel.status_code"),
+	statusDescription: []byte("otel.status_description"),
+	scopeName:         []byte("otel.scope.name"),
+	scopeVersion:      []byte("otel.scope.version"),
+	libraryName:       []byte("otel.library.name"),
+	libraryVersion:    []byte("otel.library.version"),
+	traceState:        []byte("w3c.tracestate"),
+	peerName:          []byte("service.peer.name"),
+	peerService:       []byte("peer.service"),
+	peerAddress:       []byte("network.peer.address"),
+	peerPort:          []byte("network.peer.port"),
+	localAddress:      []byte("network.local.address"),
+	localPort:         []byte("network.local.port"),
+	debugSpan:         []byte("zipkin.debug"),
+	sharedSpan:        []byte("zipkin.shared"),
+	timestampAbsent:   []byte("alspan.zipkin.timestamp_absent"),
 }
 
 // roles are those of names, and of the other keys that are numbers in OpenTelemetry.
 var roles = func() map[string]role {
 	of := map[string]role{}
 	for r, name := range names {
-		if name != "" {
-			of[name] = role(r)
+		if name != nil {
+			of[string(name)] = role(r)
 		}
 	}
 	for _, name := range []string{
