@@ -162,6 +162,34 @@ func TestBorrow(t *testing.T) {
 	}
 }
 
+// TestLengths: keys and values of any length.
+func TestLengths(t *testing.T) {
+	var d Decoder
+	for n := 1; n < 300; n++ {
+		for _, key := range []int{1, n / 2, n} {
+			tag := fmt.Sprintf(`"%s":"%s"`, strings.Repeat("k", max(key, 1)), strings.Repeat("v", n-key+1))
+			got, err := d.JSON([]byte("["+object(base+`,"tags":{`+tag+"}")+"]"), received)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := outcome(t, got); text != baseOut+" "+strings.NewReplacer(`":`, "=", `"k`, "k").Replace(tag)+local {
+				t.Fatalf("%s is %s", tag, text)
+			}
+		}
+	}
+}
+
+// TestVersionOfEach: what one body was says nothing of the next.
+func TestVersionOfEach(t *testing.T) {
+	var d Decoder
+	if got, err := d.JSON([]byte("["+object(base+`,"tags":{}`)+"]"), received); err != nil || got.Spans != 1 {
+		t.Error(got, err)
+	}
+	if got, err := d.JSON([]byte("["+object(base+`,"binaryAnnotations":[]`)+"]"), received); err == nil {
+		t.Error(got)
+	}
+}
+
 // TestLarge: bodies that are made to be slow are not. Twice the body may take twice the time, with some room for noise.
 func TestLarge(t *testing.T) {
 	for name, body := range map[string]func(n int) string{

@@ -128,7 +128,7 @@ func TestProtoIsJSON(t *testing.T) {
 	n := 0
 	for _, c := range spanTests {
 		t.Run(c.name, func(t *testing.T) {
-			if !strings.Contains(c.fields, ":null") && utf8.ValidString(c.fields) && same(t, []byte("[{"+c.fields+"}]")) {
+			if strings.Count(c.fields, "localEndpoint") < 2 && !strings.Contains(c.fields, ":null") && utf8.ValidString(c.fields) && same(t, []byte("[{"+c.fields+"}]")) {
 				n++
 			}
 		})

@@ -91,6 +91,7 @@ var spanTests = []struct{ name, fields, want string }{
 	{"odd endpoint", base + `,"localEndpoint":{"serviceName":null,"ipv4":"localhost","port":70000}`, baseOut + local},
 	{"negative port", base + `,"localEndpoint":{"ipv4":5,"port":-1}`, baseOut + local},
 	{"endpoint is null", base + `,"localEndpoint":null,"remoteEndpoint":"x"`, baseOut + local},
+	{"endpoint twice", base + `,"localEndpoint":{"serviceName":"a","port":1},"localEndpoint":{"ipv4":"10.0.0.7"}`, baseOut + ` network.local.address="10.0.0.7"` + local},
 	{"remote", base + `,"remoteEndpoint":{"serviceName":"db","ipv4":"10.0.0.8","ipv6":"::1","port":5432}`,
 		baseOut + ` network.peer.address="10.0.0.8" network.peer.port=5432 peer.service="db" service.peer.name="db"` + local},
 	{"tags win", base + `,"remoteEndpoint":{"serviceName":"db","ipv4":"10.0.0.8","port":5432},"localEndpoint":{"ipv4":"10.0.0.7","port":1},
