@@ -17,7 +17,7 @@ import (
 
 const module = "github.com/alspan/alspan"
 
-// Who may import whom: the agent knows every stage, a stage knows leaves, a leaf knows nobody. A folder that is not listed
+// Who may import whom: the agent knows every stage, a stage knows leaves, a leaf knows nobody but what all parse with. A folder that is not listed
 // has no place in the house yet.
 var arrows = map[string][]string{
 	".":                      {"agent"},
@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"internal/ring/model":    {"internal/tools/toolbox"},
 	"internal/tree":          {},
 	"internal/wire":          {},
+	"internal/zipkin":        {"internal/wire", "internal/propagation"},
 	"docs/examples":          {},
 }
 
@@ -50,6 +51,7 @@ var dependencies = map[string]string{
 	"github.com/KimMachineGun/automemlimit":        "GOMEMLIMIT from the container's limit, cgroup v1 and v2",
 	"github.com/envoyproxy/go-control-plane/envoy": "Envoy's messages: oracle of the decoder, fake Envoy",
 	"github.com/goccy/go-yaml":                     "configuration with line numbers",
+	"github.com/go-faster/jx":                      "Zipkin JSON, token by token, so that what stands before a break is kept",
 	"github.com/google/go-cmp":                     "tests: differences that can be read",
 	"github.com/hashicorp/golang-lru/v2":           "bounded tables of loggers",
 	"github.com/prometheus/client_golang":          "metrics",
