@@ -85,7 +85,7 @@ func same(a, b *wire.Entry) bool {
 // holds reads a message and compares each of its entries with the entry alone.
 func holds(t *testing.T, b []byte, want []entry, truncated bool) {
 	t.Helper()
-	m := newMessage(b)
+	m := NewMessage(b)
 	var e wire.Entry
 	for i, w := range want {
 		alone, ok := w.alone()
@@ -119,7 +119,7 @@ func FuzzMessage(f *testing.F) {
 		want, broken := outline(b)
 		holds(t, b, want, broken)
 
-		m := newMessage(b)
+		m := NewMessage(b)
 		id, ok := m.Identifier()
 		official := new(alsv3.StreamAccessLogsMessage)
 		if proto.Unmarshal(b, official) != nil {
@@ -190,7 +190,7 @@ func recordedMessages(tb testing.TB) (all [][]byte) {
 			if f.Kind != recordings.KindALS {
 				continue
 			}
-			m := newMessage(f.Bytes)
+			m := NewMessage(f.Bytes)
 			var short []byte
 			if id, ok := m.Identifier(); ok {
 				short = marshal(tb, &alsv3.StreamAccessLogsMessage{Identifier: identifier(string(id.Node.ID), string(id.LogName))})

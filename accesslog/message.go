@@ -20,7 +20,8 @@ type Message struct {
 	nobody  bool // the identifier is malformed
 }
 
-func newMessage(body []byte) Message { return Message{body: body, fields: wire.Read(body)} }
+// NewMessage makes a message of an encoded StreamAccessLogsMessage.
+func NewMessage(body []byte) Message { return Message{body: body, fields: wire.Read(body)} }
 
 // Identifier says who logs: the Node and the log's name. Envoy sends it in the first message of each stream.
 type Identifier struct {

@@ -88,7 +88,7 @@ func TestMessage(t *testing.T) {
 	name := func(log string) string { return string(wire.AppendBytes(nil, 2, log)) }
 	check := func(want string, parts ...[]byte) {
 		t.Helper()
-		m := newMessage(slices.Concat(parts...))
+		m := NewMessage(slices.Concat(parts...))
 		if got := tell(&m); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -160,7 +160,7 @@ func TestRecordedMessages(t *testing.T) {
 			if f.Kind != recordings.KindALS {
 				continue
 			}
-			m := newMessage(f.Bytes)
+			m := NewMessage(f.Bytes)
 			if id, ok := m.Identifier(); ok {
 				loggers[f.Stream] = logger{string(id.Node.ID), string(id.LogName)}
 			}
@@ -193,7 +193,7 @@ func TestNoAllocations(t *testing.T) {
 			if f.Kind != recordings.KindALS {
 				continue
 			}
-			m := newMessage(f.Bytes)
+			m := NewMessage(f.Bytes)
 			m.Identifier()
 			for m.Next(&e) != End {
 				entries++

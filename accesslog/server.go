@@ -107,7 +107,7 @@ func (s *Server) receive(ss grpc.ServerStream, consume Consumer) error {
 			return s.ended(ss, err)
 		}
 		s.Messages.Add(1)
-		m := newMessage(raw.Bytes())
+		m := NewMessage(raw.Bytes())
 		consume(&m)
 		if m.Truncated() {
 			s.Refused[ledger.MessageTruncated].Add(1)

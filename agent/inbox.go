@@ -29,13 +29,14 @@ func newInbox() *inbox {
 func (b *inbox) open() *parcel { return b.pool.Get().(*parcel) }
 
 func (b *inbox) put(p *parcel) {
+	var before *parcel
 	for {
-		p.next = b.head.Load()
-		if b.head.CompareAndSwap(p.next, p) {
-			break
+		before = b.head.Load()
+		if p.next = before; b.head.CompareAndSwap(before, p) {
+			break // from here on p is the taker's
 		}
 	}
-	if p.next == nil {
+	if before == nil {
 		select {
 		case b.wake <- struct{}{}:
 		default:

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/alspan/alspan/internal/wire"
+	"github.com/alspan/alspan/internal/zipkin"
 )
 
 // Message is one ExportTraceServiceRequest. It borrows the received bytes. Scopes are walked by NextScope, the spans of
@@ -27,12 +28,13 @@ type Message struct {
 }
 
 // Mark is what a Zipkin span says that an OTLP span cannot.
-type Mark uint8
+type Mark = zipkin.Mark
 
+// The marks, see there.
 const (
-	Zipkin Mark = 1 << iota // it came as Zipkin: its ids are those of B3
-	Shared                  // it has its id from its caller, who reports a span with the same one
-	Debug                   // it is to be kept whatever samplers say
+	Zipkin = zipkin.Zipkin
+	Shared = zipkin.Shared
+	Debug  = zipkin.Debug
 )
 
 // Consumer takes one message, on the goroutine of its request. The message and all that it gives are valid during the call.
