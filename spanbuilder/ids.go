@@ -69,3 +69,23 @@ func (t *IDs) Settle(i *Identity, c *Claim, now uint64) {
 		c.Up, c.NoClient = propagation.SpanID{}, true
 	}
 }
+
+// collide decides what becomes of a span with the id of one that was made here and has left. Envoy's own span of the same
+// thing is not needed any more, and collide gives false. Another one is the other half of a shared id: it goes below.
+func (d *derivation) collide(c *Change, s *Item) bool {
+	switch {
+	case s.What == AttemptSpan || s.What == ProxySpan && s.pair == nil:
+		return false
+	case s.What == ProxySpan || s.Kind == kindServer:
+		c.ID, c.Parent = d.halfID(s.Trace, s.ID, max(s.Node, s.Origin.Service), s.Start, s.End), s.ID
+	}
+	return true
+}
+
+// Pass is asked when a span goes out that has nothing to do with any entry. It gives false if it has left already.
+func (t *IDs) Pass(d *Spans, s *Item, now uint64) (c Change, ok bool) {
+	if t.Leave(s.Trace, s.ID, Sent, now) == Made {
+		return c, d.collide(&c, s)
+	}
+	return c, true
+}

@@ -25,49 +25,6 @@ type JoinOptions struct {
 	Unpaired Unpaired
 }
 
-// Sink takes what the table has decided. What it is given is valid during the call; it frees nothing.
-type Sink interface {
-	// Span takes a span that came, with what e says added to it unless e is nil.
-	Span(s *Item, c Change, e *wire.Entry, l *Logger, claim *Claim)
-	// Server and Client take the spans that an entry proves.
-	Server(e *wire.Entry, l *Logger, c *Claim)
-	Client(e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID)
-	// Inner takes an entry whose SERVER or CLIENT is a span of somebody else: an INTERNAL span below it.
-	Inner(e *wire.Entry, l *Logger, c *Claim)
-	// Attempt takes the record of an attempt that no span of Envoy tells of.
-	Attempt(e *wire.Entry, l *Logger, c *Claim)
-	// Ended tells what became of an item. The table does not look at it again.
-	Ended(i *Item, f Fate)
-}
-
-// Change is what is not as it came in a span that goes out. A zero ID changes nothing.
-type Change struct {
-	ID, Parent propagation.SpanID
-	Inner      bool // its kind becomes INTERNAL: the request has a SERVER already
-}
-
-// Fate says what became of an item.
-type Fate uint8
-
-const (
-	Joined        Fate = iota // an entry and a span are one span
-	TimedOut                  // nothing came: it went out alone
-	NotWaited                 // it went out alone at once
-	Evicted                   // it went out alone because memory was needed
-	Drained                   // it went out alone because the agent stops
-	UnpairedInner             // an entry whose span is elsewhere: an INTERNAL span
-	UnpairedGone              // the same, and it is dropped
-	LateEntry                 // its span had left: an INTERNAL span below that
-	LateSpan                  // its entry had left: it went out as INTERNAL
-	AlreadyMade               // its entry had left with the very id of this span, which is dropped
-	Duplicate                 // a better copy took its place, or it was one that came too late for that
-	NumFates
-)
-
-var fates = [NumFates]string{"joined", "timed_out", "not_waited", "evicted", "drained", "unpaired", "unpaired_dropped", "late_entry", "late_span", "already_made", "duplicate"}
-
-func (f Fate) String() string { return fates[f] }
-
 // mostCandidates is how many items with one key may wait.
 const mostCandidates = 16
 
@@ -388,26 +345,6 @@ func (t *Table) leave(s *Item, inner bool) (Change, bool) {
 	}
 	if t.ids.Leave(s.Trace, id, Sent, t.ticks) == Made {
 		return c, t.id.collide(&c, s)
-	}
-	return c, true
-}
-
-// collide decides what becomes of a span with the id of one that was made here and has left. Envoy's own span of the same
-// thing is not needed any more, and collide gives false. Another one is the other half of a shared id: it goes below.
-func (d *derivation) collide(c *Change, s *Item) bool {
-	switch {
-	case s.What == AttemptSpan || s.What == ProxySpan && s.pair == nil:
-		return false
-	case s.What == ProxySpan || s.Kind == kindServer:
-		c.ID, c.Parent = d.halfID(s.Trace, s.ID, max(s.Node, s.Origin.Service), s.Start, s.End), s.ID
-	}
-	return true
-}
-
-// Pass is asked when a span goes out that has nothing to do with any entry. It gives false if it has left already.
-func (t *IDs) Pass(d *Spans, s *Item, now uint64) (c Change, ok bool) {
-	if t.Leave(s.Trace, s.ID, Sent, now) == Made {
-		return c, d.collide(&c, s)
 	}
 	return c, true
 }
