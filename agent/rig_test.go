@@ -114,7 +114,7 @@ func (r *rig) end() []*leaving {
 }
 
 // alsMessage encodes entries of the log "edge" of envoy-1.
-func alsMessage(t *testing.T, entries ...*alspb.HTTPAccessLogEntry) []byte {
+func alsMessage(t testing.TB, entries ...*alspb.HTTPAccessLogEntry) []byte {
 	t.Helper()
 	b, err := proto.Marshal(&alssvc.StreamAccessLogsMessage{
 		Identifier: &alssvc.StreamAccessLogsMessage_Identifier{Node: fake.Node("envoy-1", "edge"), LogName: "edge"},
@@ -127,7 +127,7 @@ func alsMessage(t *testing.T, entries ...*alspb.HTTPAccessLogEntry) []byte {
 }
 
 // otlpMessage encodes spans of one resource and scope.
-func otlpMessage(t *testing.T, spans ...*tracepb.Span) []byte {
+func otlpMessage(t testing.TB, spans ...*tracepb.Span) []byte {
 	t.Helper()
 	b, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: []*tracepb.ResourceSpans{{
 		Resource:   &resourcepb.Resource{Attributes: []*commonpb.KeyValue{text("service.name", "edge")}},

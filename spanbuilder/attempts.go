@@ -209,8 +209,8 @@ func (t *Table) try(a *Item) {
 // attemptAlone makes a span of an attempt that met none of Envoy's.
 func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	t.read(a)
-	var c Claim
-	t.id.Prove(&c)
+	c := &t.tried
+	t.id.Prove(c)
 	logged := c.Logged
 	var own propagation.SpanID
 	if h != nil && h.done {
@@ -222,12 +222,12 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	}
 	switch {
 	case a.spanLeft && own != logged:
-		t.inner(a, &c, logged)
+		t.inner(a, c, logged)
 	case h != nil && h.sealed && t.id.Expected(): // the SERVER is elsewhere, and so is the CLIENT
 		if logged.IsZero() {
 			logged = own
 		}
-		t.inner(a, &c, logged)
+		t.inner(a, c, logged)
 	default:
 		if a.Waits {
 			a.Logger.missed(t.now)
@@ -240,7 +240,7 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 		if c.Own = logged; logged.IsZero() || !proven || known != NotSeen || a.spanLeft || logged == own || t.ids.Leave(c.Trace, logged, Made, t.ticks) != NotSeen {
 			c.Own = t.id.newSpan(roleClient, c.Trace, logged, &t.entry, a.Logger)
 		}
-		t.sink.Attempt(&t.entry, a.Logger, &c)
+		t.sink.Attempt(&t.entry, a.Logger, c)
 		t.end(a, t.cause)
 	}
 }

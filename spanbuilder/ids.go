@@ -43,11 +43,12 @@ func (t *IDs) Known(trace propagation.TraceID, id propagation.SpanID, now uint64
 func (t *IDs) Leave(trace propagation.TraceID, id propagation.SpanID, how How, now uint64) (before How) {
 	k := t.key(trace, id)
 	var f recent.Found
-	t.Enter(k, now, &f, func(f *recent.Found) (uint16, bool) {
-		before = howOf(k, f)
-		return uint16(how), before == NotSeen
-	})
-	return before
+	for {
+		t.Look(k.ID, now, &f)
+		if before = howOf(k, &f); before != NotSeen || t.Enter(k, uint16(how), &f) {
+			return before
+		}
+	}
 }
 
 func howOf(k recent.Key, f *recent.Found) How {

@@ -17,20 +17,20 @@ func (t *Table) timeUp(i *Item) {
 		return
 	}
 	t.read(i)
-	var c Claim
-	t.id.Prove(&c)
+	c := &t.claim
+	t.id.Prove(c)
 	sealed := t.id.Alone(t.now, t.o.Unpaired)
 	t.requests.Left(i, sealed, t.ticks)
 	if sealed {
-		t.unpaired(i, &c)
+		t.unpaired(i, c)
 		return
 	}
 	c.NoClient = i.Logger.node.attempts.Load()
-	t.ids.Settle(t.id, &c, t.ticks)
+	t.ids.Settle(t.id, c, t.ticks)
 	t.headDone(i, head{trace: c.Trace, own: c.Own, injected: c.Injected})
-	t.sink.Server(&t.entry, i.Logger, &c)
-	if id, ok := t.b.ClientSpan(t.id, &t.entry, i.Logger, &c); ok {
-		t.sink.Client(&t.entry, i.Logger, &c, id)
+	t.sink.Server(&t.entry, i.Logger, c)
+	if id, ok := t.b.ClientSpan(t.id, &t.entry, i.Logger, c); ok {
+		t.sink.Client(&t.entry, i.Logger, c, id)
 	}
 	t.end(i, t.cause)
 }
@@ -83,12 +83,12 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 	t.read(i)
 	i.Logger.met(t.now)
 	i.Logger.node.met()
-	var c Claim
-	t.id.Prove(&c)
+	c := &t.claim
+	t.id.Prove(c)
 	h := g.head()
-	t.id.Below(&c, h.trace, h.ownID(t))
+	t.id.Below(c, h.trace, h.ownID(t))
 	t.headDone(i, h)
-	t.sink.Inner(&t.entry, i.Logger, &c)
+	t.sink.Inner(&t.entry, i.Logger, c)
 	t.end(i, LateEntry)
 }
 

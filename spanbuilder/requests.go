@@ -26,14 +26,16 @@ const (
 func (t *Requests) Entry(i *Item, waits, sealed bool, now uint64) (join bool) {
 	k := i.Key()
 	var f recent.Found
-	t.Enter(k, now, &f, func(f *recent.Found) (uint16, bool) {
+	for {
+		t.Look(k.ID, now, &f)
 		join = waits
 		for _, s := range f.All() {
 			join = join || s.Sub == k.Sub && s.Mark&^loggerMask == spanCame
 		}
-		return mark(i.Logger, join, sealed), true
-	})
-	return join
+		if t.Enter(k, mark(i.Logger, join, sealed), &f) {
+			return join
+		}
+	}
 }
 
 func mark(l *Logger, joins, sealed bool) uint16 {
@@ -48,22 +50,30 @@ func mark(l *Logger, joins, sealed bool) uint16 {
 
 // Left remembers that the entry i has left the join.
 func (t *Requests) Left(i *Item, sealed bool, now uint64) {
+	k := i.Key()
 	var f recent.Found
-	t.Enter(i.Key(), now, &f, func(*recent.Found) (uint16, bool) { return mark(i.Logger, false, sealed), true })
+	for {
+		if t.Look(k.ID, now, &f); t.Enter(k, mark(i.Logger, false, sealed), &f) {
+			return
+		}
+	}
 }
 
 // Span remembers the span i.
 func (t *Requests) Span(i *Item, now uint64) {
 	k := i.Key()
 	var f recent.Found
-	t.Enter(k, now, &f, func(f *recent.Found) (uint16, bool) {
+	for {
+		t.Look(k.ID, now, &f)
 		for _, s := range f.All() {
 			if s.Sub == k.Sub && s.Mark == spanCame {
-				return 0, false
+				return
 			}
 		}
-		return spanCame, true
-	})
+		if t.Enter(k, spanCame, &f) {
+			return
+		}
+	}
 }
 
 // entryOf tells whether the entry of the span i has left, which logger it was of, and whether it made no SERVER.
@@ -96,14 +106,16 @@ func (t *Prints) Enter(print uint64, l *Logger, context bool, now uint64) (other
 		own |= withContext
 	}
 	var f recent.Found
-	t.Table.Enter(k, now, &f, func(f *recent.Found) (uint16, bool) {
+	for {
+		t.Look(k.ID, now, &f)
 		other, had, repeated = 0, false, false
 		for _, s := range f.All() {
 			if s.Sub == k.Sub {
 				other, had, repeated = s.Mark&loggerMask, had || s.Mark&withContext != 0, true
 			}
 		}
-		return own, !repeated || context && !had
-	})
-	return other, had, repeated
+		if repeated && (had || !context) || t.Table.Enter(k, own, &f) {
+			return other, had, repeated
+		}
+	}
 }

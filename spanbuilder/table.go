@@ -44,7 +44,9 @@ type Table struct {
 	ticks uint64
 	id    *Identity
 	entry wire.Entry
-	cause Fate // of what leaves alone
+	claim Claim // of it
+	tried Claim // of an attempt that is handled meanwhile
+	cause Fate  // of what leaves alone
 
 	waiting  map[uint64]*Item               // by request
 	entries  list                           // for their spans
@@ -318,9 +320,8 @@ func (t *Table) finish(s *Item, f Fate) {
 	case !ok:
 		f = AlreadyMade
 	case e != nil:
-		var c Claim
-		t.id.proveJoined(&c, s)
-		t.sink.Span(s, change, &t.entry, e.Logger, &c)
+		t.id.proveJoined(&t.claim, s)
+		t.sink.Span(s, change, &t.entry, e.Logger, &t.claim)
 	default:
 		t.sink.Span(s, change, nil, nil, nil)
 	}

@@ -59,53 +59,50 @@ type Seen struct {
 	Sub, Mark uint16
 }
 
-// Found has what a line remembers of an ID, the newest first.
+// Found has what a line remembers of an ID. It is what Enter goes by.
 type Found struct {
-	list [8]Seen
-	n    int
+	list  [8]Seen
+	n     int
+	front uint64
+	now   uint64
 }
 
 // All gives them.
 func (f *Found) All() []Seen { return f.list[:f.n] }
 
-// Enter remembers k with the mark that decide gives, unless it gives false; decide is told what is remembered of the ID by
-// now, and is asked again if another one came in between. What decide last saw is what really came before.
-func (t *Table) Enter(k Key, now uint64, f *Found, decide func(*Found) (mark uint16, remember bool)) {
-	l := &t.lines[k.ID%uint64(len(t.lines))]
-	for {
-		front := l.words[0].Load()
-		t.look(l, front, k.ID, now, f)
-		mark, remember := decide(f)
-		if !remember {
-			return
-		}
-		if t.fresh(front, now) {
-			t.keep(l, front, now)
-		}
-		w := k.ID>>(64-20)<<keyShift | uint64(k.Sub)<<subShift | uint64(mark)<<timeBits | stamp(now)
-		if l.words[0].CompareAndSwap(front, w) {
-			return
-		}
-	}
-}
-
-// Look gives what is remembered of id.
+// Look gives in f what is remembered of id; now is in ticks.
 func (t *Table) Look(id, now uint64, f *Found) {
 	l := &t.lines[id%uint64(len(t.lines))]
-	t.look(l, l.words[0].Load(), id, now, f)
-}
-
-func (t *Table) look(l *line, front, id, now uint64, f *Found) {
-	f.n = 0
+	f.n, f.front, f.now = 0, l.words[0].Load(), now
+	want := id >> (64 - 20)
 	for i := range l.words {
-		w := front
+		w := f.front
 		if i > 0 {
 			w = l.words[i].Load()
 		}
-		if w>>keyShift == id>>(64-20) && t.fresh(w, now) {
+		if w>>keyShift == want && t.fresh(w, now) {
 			f.add(Seen{Sub: uint16(w >> subShift), Mark: uint16(w >> timeBits)})
 		}
 	}
+}
+
+// Enter remembers k with a mark, if f, which Look has just given for its ID, still is what came before. Else it gives false,
+// and the caller looks again:
+//
+//	for {
+//		t.Look(k.ID, now, &f)
+//		// decide by f
+//		if t.Enter(k, mark, &f) {
+//			break
+//		}
+//	}
+func (t *Table) Enter(k Key, mark uint16, f *Found) bool {
+	l := &t.lines[k.ID%uint64(len(t.lines))]
+	if t.fresh(f.front, f.now) {
+		t.keep(l, f.front, f.now)
+	}
+	w := k.ID>>(64-20)<<keyShift | uint64(k.Sub)<<subShift | uint64(mark)<<timeBits | stamp(f.now)
+	return l.words[0].CompareAndSwap(f.front, w)
 }
 
 func (f *Found) add(s Seen) {

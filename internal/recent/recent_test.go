@@ -9,9 +9,12 @@ import (
 )
 
 func enter(t *Table, k Key, now uint64, mark uint16) (before []Seen) {
-	var f Found
-	t.Enter(k, now, &f, func(f *Found) (uint16, bool) { return mark, true })
-	return append(before, f.All()...)
+	for {
+		var f Found
+		if t.Look(k.ID, now, &f); t.Enter(k, mark, &f) {
+			return append(before, f.All()...)
+		}
+	}
 }
 
 func TestRemembersForItsTime(t *testing.T) {
@@ -66,15 +69,19 @@ func TestExactlyOneIsFirst(t *testing.T) {
 				order := rnd.Perm(4)
 				start.Wait()
 				for _, i := range order {
-					var f Found
+					k := Key{ID: uint64(i) << 44 * 2, Sub: uint16(i)}
 					first := false
-					m.Enter(Key{ID: uint64(i) << 44 * 2, Sub: uint16(i)}, 1, &f, func(f *Found) (uint16, bool) {
+					for {
+						var f Found
+						m.Look(k.ID, 1, &f)
 						first = true
 						for _, s := range f.All() {
 							first = first && s.Sub != uint16(i)
 						}
-						return 1, first
-					})
+						if !first || m.Enter(k, 1, &f) {
+							break
+						}
+					}
 					if first {
 						firsts[i].Add(1)
 					}
@@ -112,6 +119,8 @@ func BenchmarkEnter(b *testing.B) {
 	m := New(4<<20, 10*time.Second)
 	var f Found
 	for i := uint64(0); b.Loop(); i++ {
-		m.Enter(Key{ID: i * 0x9e3779b97f4a7c15}, i>>17, &f, func(*Found) (uint16, bool) { return 1, true })
+		k := Key{ID: i * 0x9e3779b97f4a7c15}
+		m.Look(k.ID, i>>17, &f)
+		m.Enter(k, 1, &f)
 	}
 }

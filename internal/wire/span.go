@@ -22,15 +22,12 @@ type SpanFacts struct {
 
 // Walk makes s a view of the encoded Span b, and looks at every string in it. What it gives is broken only when s is of no
 // use.
-func (s *Span) Walk(b []byte) Health {
-	if !s.Scan(b) {
-		return Broken
-	}
-	return spanTexts.look(b, 0, len(b), 0)
-}
+func (s *Span) Walk(b []byte) Health { return s.walk(b, true) }
 
 // Scan is Walk for a span whose strings were looked at before.
-func (s *Span) Scan(b []byte) bool {
+func (s *Span) Scan(b []byte) { s.walk(b, false) }
+
+func (s *Span) walk(b []byte, look bool) (h Health) {
 	s.in, s.SpanFacts = b, SpanFacts{}
 	if s.attributes = s.attributes[:0]; cap(s.attributes) > keepFields {
 		s.attributes = nil
@@ -39,13 +36,21 @@ func (s *Span) Scan(b []byte) bool {
 		start := i
 		key, v, next := field(b, i, len(b))
 		if i = next; next < 0 {
-			return false
+			return Broken
 		}
-		switch p := (Place{uint32(v), uint32(next)}); key {
-		case 9<<3 | Bytes:
+		p := Place{uint32(v), uint32(next)}
+		if key == spanAttribute<<3|Bytes {
 			if len(s.attributes) < maxFields {
 				s.attributes = append(s.attributes, p)
 			}
+			if look && !isPlainAttribute(b[v:next]) {
+				if h = max(h, keyValueTexts.look(b, int(v), next, 1)); h == Broken {
+					return h
+				}
+			}
+			continue
+		}
+		switch key {
 		case 1<<3 | Bytes:
 			s.TraceID = p
 		case 2<<3 | Bytes:
@@ -67,21 +72,40 @@ func (s *Span) Scan(b []byte) bool {
 				s.events.from = uint32(start)
 			}
 			s.events.to = uint32(next)
-		case 15<<3 | Bytes: // message Status { string message = 2; StatusCode code = 3; }
-			for i := int(v); i < next; {
-				k, c, after := field(b, i, next)
-				if i = after; after < 0 {
-					return false
-				}
-				if k == 3<<3|Varint {
-					s.StatusCode = int32(c)
-				}
-			}
+		case 15<<3 | Bytes:
+			s.StatusCode = statusCode(b[v:next], s.StatusCode)
 		case 16<<3 | Fixed32:
 			s.Flags = uint32(v)
 		}
+		if look {
+			if h = max(h, spanTexts.lookField(b, key, int(v), next, 0)); h == Broken {
+				return h
+			}
+		}
 	}
-	return true
+	return h
+}
+
+// message Status { string message = 2; StatusCode code = 3; }
+func statusCode(b []byte, code int32) int32 {
+	for r := Read(b); r.Next(); {
+		if r.Key == 3<<3|Varint {
+			code = int32(r.Int)
+		}
+	}
+	return code
+}
+
+const spanAttribute = 9
+
+// isPlainAttribute tells whether b is exactly a key and a string, of less than 126 bytes each, all in ASCII: as nearly all
+// attributes are.
+func isPlainAttribute(b []byte) bool {
+	if len(b) < 6 || b[0] != 1<<3|Bytes || !ASCII(b) {
+		return false
+	}
+	k := 2 + int(b[1])
+	return k+4 <= len(b) && b[k] == 2<<3|Bytes && k+2+int(b[k+1]) == len(b) && b[k+2] == 1<<3|Bytes && k+4+int(b[k+3]) == len(b)
 }
 
 // ValidIDs tells whether the ids are such as OTLP has them: 16 bytes and 8, not all zero. There may be no parent.

@@ -57,31 +57,33 @@ const (
 )
 
 // look looks at all strings of the message b[i:end].
-func (t *texts) look(b []byte, i, end, depth int) Health {
-	health := Sound
+func (t *texts) look(b []byte, i, end, depth int) (h Health) {
 	for i < end {
 		key, v, next := field(b, i, end)
 		if i = next; next < 0 {
 			return Broken
 		}
-		isString, message := t.of(key)
-		switch {
-		case isString:
-			if s := b[v:next]; !ASCII(s) && !utf8.Valid(s) {
-				health = Poisoned
-			}
-		case message != nil:
-			if depth >= maxNesting {
-				return Broken
-			}
-			if h := message.look(b, int(v), next, depth+1); h != Sound {
-				if health = h; h == Broken {
-					return Broken
-				}
-			}
+		if h = max(h, t.lookField(b, key, int(v), next, depth)); h == Broken {
+			return h
 		}
 	}
-	return health
+	return h
+}
+
+// lookField looks at the field key of a message, with the value b[v:next] if it has a length.
+func (t *texts) lookField(b []byte, key uint32, v, next, depth int) Health {
+	isString, message := t.of(key)
+	switch {
+	case isString:
+		if s := b[v:next]; !ASCII(s) && !utf8.Valid(s) {
+			return Poisoned
+		}
+	case message != nil && depth >= maxNesting:
+		return Broken
+	case message != nil:
+		return message.look(b, v, next, depth+1)
+	}
+	return Sound
 }
 
 // appendRepaired appends the message b, which is not broken, with its strings repaired as Text does, and counts them.
