@@ -42,7 +42,7 @@ func listen(c *config.Receive, p *Pipeline) (*receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{server: grpc.NewServer(serverOptions(c, t)...), logs: accesslog.NewServer(p.stream)}
+	r := &receiver{server: grpc.NewServer(serverOptions(c, t)...), logs: accesslog.NewServer(p.stream, int(c.Limits.Message))}
 	r.conns.most = c.Limits.Connections
 	r.logs.Register(r.server)
 	for _, address := range []string{c.GRPC.Address, c.ALS.Address} {
