@@ -2,6 +2,8 @@ package traces
 
 import (
 	"context"
+	"errors"
+	"io"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -21,34 +23,59 @@ func (s *Server) Register(g *grpc.Server) {
 		"metrics.v1.MetricsService": s.exportUnwanted(Metrics),
 		"logs.v1.LogsService":       s.exportUnwanted(Logs),
 	} {
-		handler := func(_ any, ctx context.Context, receive func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		handler := func(_ any, stream grpc.ServerStream) error {
 			var raw rawgrpc.Message
 			defer raw.Free()
-			if err := s.receive(receive, &raw); err != nil {
-				return nil, err
+			if err := s.receive(stream, &raw); err != nil {
+				return err
 			}
-			return export(ctx, &raw)
+			reply, err := export(stream.Context(), &raw)
+			if err != nil {
+				return err
+			}
+			return stream.SendMsg(reply)
 		}
-		g.RegisterService(&grpc.ServiceDesc{ServiceName: prefix + service, Methods: []grpc.MethodDesc{{MethodName: "Export", Handler: handler}}}, nil)
+		g.RegisterService(&grpc.ServiceDesc{ServiceName: prefix + service,
+			Streams: []grpc.StreamDesc{{StreamName: "Export", Handler: handler, ClientStreams: true}}}, nil)
 	}
 }
 
-// receive receives a request. The transport calls all that it cannot read an error of the server.
-func (s *Server) receive(receive func(any) error, raw *rawgrpc.Message) error {
-	err := receive(raw)
+// receive receives a request. The methods are unary, but registered as if a client could send more than one message: on the
+// wire that is the same, and what to answer to a call with none or two is ours to say.
+func (s *Server) receive(stream grpc.ServerStream, raw *rawgrpc.Message) error {
+	if err := stream.RecvMsg(raw); err != nil {
+		return s.unread(err)
+	}
+	if n := len(raw.Bytes()); n > s.opts.Limit {
+		s.Refused[TooLarge].Add(1)
+		return status.Errorf(codes.ResourceExhausted, "the request has %d bytes, more than %d (receive.limits.request)", n, s.opts.Limit)
+	}
+	var second rawgrpc.Message
+	defer second.Free()
+	if err := stream.RecvMsg(&second); err != io.EOF {
+		return s.unread(err)
+	}
+	return nil
+}
+
+// unread counts a request that could not be received. The transport has answered all but io.EOF and nil already; it calls
+// broken compression an internal error.
+func (s *Server) unread(err error) error {
+	switch {
+	case err == nil:
+		s.Refused[Malformed].Add(1)
+		return status.Error(codes.InvalidArgument, "the call has more than one message")
+	case errors.Is(err, io.EOF):
+		s.Refused[Malformed].Add(1)
+		return status.Error(codes.InvalidArgument, "the call has no message")
+	}
 	switch status.Code(err) {
-	case codes.OK:
-		if n := len(raw.Bytes()); n > s.opts.Limit {
-			s.Refused[TooLarge].Add(1)
-			return status.Errorf(codes.ResourceExhausted, "the request has %d bytes, more than %d (receive.limits.request)", n, s.opts.Limit)
-		}
 	case codes.ResourceExhausted:
 		s.Refused[TooLarge].Add(1)
 	case codes.Unimplemented:
 		s.Refused[Unsupported].Add(1)
 	case codes.Internal:
 		s.Refused[Malformed].Add(1)
-		return status.Error(codes.InvalidArgument, "cannot read the request: "+status.Convert(err).Message())
 	}
 	return err
 }

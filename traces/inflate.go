@@ -12,12 +12,12 @@ import (
 
 // The compressions that are received, over gRPC and HTTP alike, are those that grpc knows by name.
 func init() {
-	encoding.RegisterCompressor(guarded{encoding.GetCompressor(gzip.Name)})
-	encoding.RegisterCompressor(guarded{new(zstdCompressor)})
+	encoding.RegisterCompressor(guarded{encoding.GetCompressor(gzip.Name), smallInflated})
+	encoding.RegisterCompressor(guarded{new(zstdCompressor), 0}) // its window alone is large
 }
 
 // A few bytes can inflate to the largest request there may be, so that many such requests at a time would need that memory
-// each. What is small inflates at once; larger ones take turns.
+// each. What is small inflates at once; the others take turns.
 const (
 	smallInflated = 1 << 20
 	turns         = 2
@@ -25,8 +25,11 @@ const (
 
 var turn = make(chan struct{}, turns)
 
-// guarded is a compressor whose readers take turns.
-type guarded struct{ encoding.Compressor }
+// guarded is a compressor whose readers take turns after so many bytes.
+type guarded struct {
+	encoding.Compressor
+	after int
+}
 
 // Decompress gives a reader that is to be closed, and whose input must not wait for a slow peer.
 func (g guarded) Decompress(r io.Reader) (io.Reader, error) {
@@ -34,17 +37,17 @@ func (g guarded) Decompress(r io.Reader) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &inflating{from: z}, nil
+	return &inflating{from: z, after: g.after}, nil
 }
 
 type inflating struct {
-	from io.Reader
-	n    int
-	held bool
+	from     io.Reader
+	n, after int
+	held     bool
 }
 
 func (i *inflating) Read(p []byte) (int, error) {
-	if i.n > smallInflated && !i.held {
+	if i.n >= i.after && !i.held {
 		turn <- struct{}{}
 		i.held = true
 	}
