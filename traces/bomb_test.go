@@ -143,6 +143,9 @@ func TestLargeOnesTakeTurns(t *testing.T) {
 	for range turns {
 		<-reached
 	}
+	for range 1000 {
+		runtime.Gosched() // one that does not wait for its turn comes this far now
+	}
 	for range readers - turns {
 		release <- struct{}{}
 		<-reached
