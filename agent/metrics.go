@@ -8,6 +8,7 @@ import (
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/spanbuilder"
+	"github.com/alspan/alspan/traces"
 )
 
 // metrics gives the agent's counters to a registry. No stage knows of it: it reads what they count. All label values come
@@ -43,6 +44,7 @@ func newMetrics(a *Agent) *metrics {
 	m.gauge("connections", "Connections of clients that are open.", a.receiver.conns.Open)
 	m.counter("connections_refused_total", "Connections above receive.limits.connections.", &a.receiver.conns.Refused)
 	m.gauge("streams", "Access-log streams that are open.", in.Streams.Load)
+	m.requests(a.receiver.spans)
 
 	m.counter("spans_in_total", "Spans that were received.", &s.In)
 	m.counter("spans_made_total", "Spans that were made from entries.", &s.Made)
@@ -72,6 +74,22 @@ func newMetrics(a *Agent) *metrics {
 	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)
 	m.gauge("core_left_bytes", "Bytes that broken connections to the upstream still hold.", p.core.Left)
 	return m
+}
+
+// requests adds what the receiver of spans counts.
+func (m *metrics) requests(in *traces.Server) {
+	for i := range traces.NumTransports {
+		m.counter("requests_received_total", "Requests with spans that were received, by transport.", &in.Requests[i], "transport", i.String())
+		m.counter("request_bytes_total", "Bytes of requests with spans, after decompression, by transport.", &in.Bytes[i], "transport", i.String())
+	}
+	for i := range traces.NumRefusals {
+		m.counter("requests_refused_total", "Requests of which nothing was used, by reason.", &in.Refused[i], "reason", i.String())
+	}
+	m.counter("requests_truncated_total", "Requests that were malformed from some point on: what stood before was used.", &in.Truncated)
+	for i := range traces.NumSignals {
+		m.counter("unwanted_requests_total", "Requests with other signals than spans, which are dropped, by signal.", &in.Unwanted[i], "signal", i.String())
+		m.counter("unwanted_bytes_total", "Bytes of requests with other signals than spans, by signal.", &in.UnwantedBytes[i], "signal", i.String())
+	}
 }
 
 // counter adds a counter; labels are pairs of name and value.

@@ -55,6 +55,7 @@ var dependencies = map[string]string{
 	"github.com/spf13/cobra":                       "commands and their completion",
 	"github.com/zeebo/xxh3":                        "derived ids: XXH3, whose values are fixed for ever",
 	"go.opentelemetry.io/proto/otlp":               "OTLP messages: tests, demo, printing",
+	"golang.org/x/net":                             "HPACK: whether a connection over HTTP/2 is gRPC",
 	"golang.org/x/term":                            "is there a terminal: colours",
 	"golang.org/x/tools":                           "tests: txtar",
 	"google.golang.org/genproto/googleapis/rpc":    "RetryInfo; tests: Status",
