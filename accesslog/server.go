@@ -14,7 +14,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/alspan/alspan/internal/ledger"
@@ -28,6 +27,7 @@ type Consumer func(*Message)
 // Server is the receiver. Its gRPC server must use rawgrpc.Codec.
 type Server struct {
 	open  func(from netip.Addr) Consumer
+	most  int
 	drain chan struct{}
 	cut   chan struct{}
 
@@ -41,9 +41,10 @@ type Server struct {
 	Refused  [ledger.NumMessageRefusals]atomic.Int64
 }
 
-// NewServer makes a receiver that calls open for each new stream with the address of its sender.
-func NewServer(open func(from netip.Addr) Consumer) *Server {
-	return &Server{open: open, drain: make(chan struct{}), cut: make(chan struct{})}
+// NewServer makes a receiver that calls open for each new stream with the address of its sender. A message may have most
+// bytes; the gRPC server, which has other services too, may take larger ones.
+func NewServer(open func(from netip.Addr) Consumer, most int) *Server {
+	return &Server{open: open, most: most, drain: make(chan struct{}), cut: make(chan struct{})}
 }
 
 // Register makes s answer StreamAccessLogs on g.
@@ -89,7 +90,7 @@ func (s *Server) stream(_ any, ss grpc.ServerStream) error {
 	ended := make(chan error, 1)
 	go func() {
 		defer s.busy.Done()
-		ended <- s.receive(ss, s.open(sender(ss)))
+		ended <- s.receive(ss, s.open(rawgrpc.From(ss.Context())))
 	}()
 	select {
 	case err := <-ended:
@@ -105,6 +106,9 @@ func (s *Server) receive(ss grpc.ServerStream, consume Consumer) error {
 	for {
 		if err := ss.RecvMsg(&raw); err != nil {
 			return s.ended(ss, err)
+		}
+		if n := len(raw.Bytes()); n > s.most {
+			return s.ended(ss, status.Errorf(codes.ResourceExhausted, "the message has %d bytes, more than %d (receive.limits.message)", n, s.most))
 		}
 		s.Messages.Add(1)
 		m := NewMessage(raw.Bytes())
@@ -135,17 +139,4 @@ func (s *Server) ended(ss grpc.ServerStream, err error) error {
 		s.Refused[ledger.MessageTooLarge].Add(1)
 	}
 	return err
-}
-
-// sender gives the address of the connection's other end, invalid when it is no IP address.
-func sender(ss grpc.ServerStream) netip.Addr {
-	p, ok := peer.FromContext(ss.Context())
-	if !ok || p.Addr == nil {
-		return netip.Addr{}
-	}
-	at, err := netip.ParseAddrPort(p.Addr.String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return at.Addr().Unmap()
 }

@@ -132,7 +132,7 @@ func (c *consumed) take() []string {
 func TestNoReplyWhileRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := new(consumed), newPipes()
-		s := NewServer(c.open)
+		s := NewServer(c.open, limit)
 		_, conn := serve(t, s, l, grpc.WithContextDialer(l.dial))
 		p := join(t, conn)
 		for range 100 {
@@ -153,7 +153,7 @@ func TestNoReplyWhileRunning(t *testing.T) {
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := new(consumed), newPipes()
-		s := NewServer(c.open)
+		s := NewServer(c.open, limit)
 		_, conn := serve(t, s, l, grpc.WithContextDialer(l.dial))
 		one, two := join(t, conn), join(t, conn)
 		one.log(t, "/1")
@@ -186,7 +186,7 @@ func TestDrain(t *testing.T) {
 func TestCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := &consumed{gate: make(chan struct{})}, newPipes()
-		s := NewServer(c.open)
+		s := NewServer(c.open, limit)
 		_, conn := serve(t, s, l, grpc.WithContextDialer(l.dial))
 		idle, busy, silent := join(t, conn), join(t, conn), join(t, conn)
 		idle.log(t, "/a")
@@ -228,7 +228,7 @@ func TestCut(t *testing.T) {
 func TestCutWithWaitingMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := &consumed{gate: make(chan struct{})}, newPipes()
-		s := NewServer(c.open)
+		s := NewServer(c.open, limit)
 		_, conn := serve(t, s, l, grpc.WithContextDialer(l.dial))
 		p := join(t, conn)
 		p.log(t, "/slow")
@@ -264,7 +264,7 @@ func TestCutUnderLoad(t *testing.T) {
 				t.Error("consumed after the cut")
 			}
 		}
-	})
+	}, limit)
 	g, conn := serve(t, s, loopback(t))
 	message := raw(marshal(t, httpMessage(nil, "/a")))
 	ctx, cancel := context.WithCancel(t.Context())

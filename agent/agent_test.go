@@ -28,6 +28,7 @@ func startAgent(t *testing.T, backend *fake.Backend, change func(*config.Config)
 	t.Helper()
 	c := config.Default()
 	c.Receive.GRPC.Address, c.Admin.Address = "127.0.0.1:0", "127.0.0.1:0"
+	c.Receive.HTTP.Address, c.Receive.Zipkin.Address = "127.0.0.1:0", "127.0.0.1:0"
 	c.Export.Endpoint = "http://" + backend.Address()
 	c.Export.Batch.Age, c.Export.Retry.Initial, c.Export.Drain = 10*time.Millisecond, 5*time.Millisecond, 5*time.Second
 	if change != nil {

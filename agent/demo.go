@@ -64,6 +64,8 @@ func (d *demo) run(ctx context.Context) error {
 	defer backend.Close()
 	c := config.Default()
 	c.Receive.GRPC.Address, c.Receive.ALS.Address, c.Admin.Address = "127.0.0.1:0", "", "127.0.0.1:0"
+	c.Receive.HTTP.Address, c.Receive.Zipkin.Address = "", ""
+	c.Correlate.Wait = 0 // these Envoys have no tracer
 	c.Export.Endpoint, c.Export.Drain = "http://"+backend.Address(), 5*time.Second
 	a, err := Start(c, nil, d.log)
 	if err != nil {

@@ -7,7 +7,10 @@ import (
 
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/zipkin"
 	"github.com/alspan/alspan/spanbuilder"
+	"github.com/alspan/alspan/traces"
 )
 
 // metrics gives the agent's counters to a registry. No stage knows of it: it reads what they count. All label values come
@@ -43,6 +46,7 @@ func newMetrics(a *Agent) *metrics {
 	m.gauge("connections", "Connections of clients that are open.", a.receiver.conns.Open)
 	m.counter("connections_refused_total", "Connections above receive.limits.connections.", &a.receiver.conns.Refused)
 	m.gauge("streams", "Access-log streams that are open.", in.Streams.Load)
+	m.requests(a.receiver.spans)
 
 	m.counter("spans_in_total", "Spans that were received.", &s.In)
 	m.counter("spans_made_total", "Spans that were made from entries.", &s.Made)
@@ -54,6 +58,17 @@ func newMetrics(a *Agent) *metrics {
 	m.gauge("spans_waiting", "Spans that wait for the other half of their request.", s.Waiting.Load)
 	for i := range ledger.NumSpanDrops {
 		m.counter("spans_dropped_total", "Spans that were lost, by reason.", &s.Dropped[i], "reason", i.String())
+	}
+
+	for i := range spanbuilder.NumFates {
+		m.counter("join_entries_total", "Entries that may have a span, by what became of them.", &p.entryFates[i], "fate", i.String())
+		m.counter("join_spans_total", "Spans that went through the join, by what became of them.", &p.spanFates[i], "fate", i.String())
+	}
+	m.gauge("join_memory_bytes", "Memory of entries and spans that wait for each other.", p.cells.Used)
+	m.gauge("join_oldest_milliseconds", "How long the oldest entry or span has waited: the wait that there is room for.", func() int64 { return p.oldest.Load() / 1e6 })
+	m.counter("join_no_room_total", "Entries and spans that could not wait because correlate.memory was full.", &p.noRoom)
+	for name, table := range map[string]*recent.Table{"requests": p.requests.Table, "entries": p.prints.Table, "ids": p.ids.Table} {
+		m.counter("memory_displaced_total", "What was seen and is forgotten before its time, by table.", &table.Displaced, "table", name)
 	}
 
 	for i, name := range spanbuilder.Rows() {
@@ -72,6 +87,25 @@ func newMetrics(a *Agent) *metrics {
 	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)
 	m.gauge("core_left_bytes", "Bytes that broken connections to the upstream still hold.", p.core.Left)
 	return m
+}
+
+// requests adds what the receiver of spans counts.
+func (m *metrics) requests(in *traces.Server) {
+	for i := range traces.NumTransports {
+		m.counter("requests_received_total", "Requests with spans that were received, by transport.", &in.Requests[i], "transport", i.String())
+		m.counter("request_bytes_total", "Bytes of requests with spans, after decompression, by transport.", &in.Bytes[i], "transport", i.String())
+	}
+	for i := range traces.NumRefusals {
+		m.counter("requests_refused_total", "Requests of which nothing was used, by reason.", &in.Refused[i], "reason", i.String())
+	}
+	for i := range zipkin.NumReasons {
+		m.counter("zipkin_spans_invalid_total", "Zipkin spans that were left out, by reason.", &in.Invalid[i], "reason", i.String())
+	}
+	m.counter("requests_truncated_total", "Requests that were malformed from some point on: what stood before was used.", &in.Truncated)
+	for i := range traces.NumSignals {
+		m.counter("unwanted_requests_total", "Requests with other signals than spans, which are dropped, by signal.", &in.Unwanted[i], "signal", i.String())
+		m.counter("unwanted_bytes_total", "Bytes of requests with other signals than spans, by signal.", &in.UnwantedBytes[i], "signal", i.String())
+	}
 }
 
 // counter adds a counter; labels are pairs of name and value.

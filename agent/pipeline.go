@@ -90,7 +90,7 @@ type source struct {
 	identity *spanbuilder.Identity
 	items    [handful]item
 	waiting  spanbuilder.Item // the entry that is being taken, for the join
-	percent  int // how much of the core's memory is in use
+	percent  int              // how much of the core's memory is in use
 }
 
 // item is one entry on its way.

@@ -54,13 +54,15 @@ var dependencies = map[string]string{
 	"github.com/go-faster/jx":                      "Zipkin JSON, token by token, so that what stands before a break is kept",
 	"github.com/google/go-cmp":                     "tests: differences that can be read",
 	"github.com/hashicorp/golang-lru/v2":           "bounded tables of loggers",
+	"github.com/klauspost/compress":                "zstd, with bounded memory",
 	"github.com/prometheus/client_golang":          "metrics",
 	"github.com/spf13/cobra":                       "commands and their completion",
 	"github.com/zeebo/xxh3":                        "derived ids: XXH3, whose values are fixed for ever",
 	"go.opentelemetry.io/proto/otlp":               "OTLP messages: tests, demo, printing",
+	"golang.org/x/net":                             "HPACK: whether a connection over HTTP/2 is gRPC",
 	"golang.org/x/term":                            "is there a terminal: colours",
 	"golang.org/x/tools":                           "tests: txtar",
-	"google.golang.org/genproto/googleapis/rpc":    "RetryInfo",
+	"google.golang.org/genproto/googleapis/rpc":    "RetryInfo; tests: Status",
 	"google.golang.org/grpc":                       "the transport on both sides",
 	"google.golang.org/protobuf":                   "oracle of the decoder, cold paths",
 }
@@ -166,6 +168,7 @@ func TestDependenciesAreListed(t *testing.T) {
 func TestStagesKeepOutOf(t *testing.T) {
 	forbidden := map[string][]string{
 		"accesslog":     {"prometheus", "google.golang.org/protobuf/proto", "go-control-plane"},
+		"traces":        {"prometheus", "google.golang.org/protobuf/proto", "go-control-plane", "proto/otlp"},
 		"spanbuilder":   {"prometheus", "google.golang.org/protobuf/proto", "go-control-plane", "proto/otlp"},
 		"internal/wire": {"google.golang.org/protobuf/proto", "go-control-plane"},
 		"internal/ring": {"grpc", "protobuf"},

@@ -34,8 +34,8 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 8), parted: make(chan struct{})}
-	if a.receiver, err = listen(&c.Receive, p); err != nil {
+	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 16), parted: make(chan struct{})}
+	if a.receiver, err = listen(&c.Receive, p, log); err != nil {
 		return nil, err
 	}
 	if a.admin, err = newAdmin(a); err != nil {
@@ -55,11 +55,8 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 
 // announce is the one line that says what listens where and where spans go.
 func (a *Agent) announce(printing bool) {
-	attrs := []slog.Attr{slog.String("version", version()), slog.String("grpc", a.Address())}
-	if len(a.receiver.listeners) > 1 {
-		attrs = append(attrs, slog.String("als", a.receiver.listeners[1].Addr().String()))
-	}
-	attrs = append(attrs, a.admin.attrs()...)
+	attrs := []slog.Attr{slog.String("version", version())}
+	attrs = append(append(attrs, a.receiver.attrs()...), a.admin.attrs()...)
 	to := a.cfg.Export.Endpoint
 	if printing {
 		to = "stdout"
@@ -69,7 +66,7 @@ func (a *Agent) announce(printing bool) {
 }
 
 // Address gives where access logs are received.
-func (a *Agent) Address() string { return a.receiver.listeners[0].Addr().String() }
+func (a *Agent) Address() string { return a.receiver.address("grpc") }
 
 // Failed gives the error of a listener that broke.
 func (a *Agent) Failed() <-chan error { return a.failed }

@@ -25,6 +25,7 @@ type Message struct {
 	next                     int // of Marks
 	mark                     Mark
 	broken                   bool
+	scopes                   int // that NextScope has found
 }
 
 // Mark is what a Zipkin span says that an OTLP span cannot.
@@ -60,6 +61,23 @@ func NewMessage(body []byte, from netip.Addr) Message {
 	return Message{From: from, request: wire.Read(body)}
 }
 
+// begin makes m a message like NewMessage, in the room that it has.
+func (m *Message) begin(body []byte, marks []Mark, from netip.Addr) {
+	resource, scope := m.resourceHead.room, m.scopeHead.room
+	*m = NewMessage(body, from)
+	m.Marks, m.resourceHead.room, m.scopeHead.room = marks, kept(resource), kept(scope)
+}
+
+// kept gives room that is worth to be kept from one request to the next.
+func kept(room []byte) []byte {
+	if cap(room) > keepRoom {
+		return nil
+	}
+	return room[:0]
+}
+
+const keepRoom = 64 << 10
+
 // NextScope moves to the next ScopeSpans, false at the end.
 func (m *Message) NextScope() bool {
 	for {
@@ -67,6 +85,7 @@ func (m *Message) NextScope() bool {
 			if m.resource.Key == resourceScopeSpans<<3|wire.Bytes {
 				m.scopeHead.read(m.resource.Bytes, scopeSpans)
 				m.scope = wire.Read(m.resource.Bytes)
+				m.scopes++
 				return true
 			}
 		}

@@ -138,7 +138,7 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	s.app = startUpstream(t, "app", b3, s.relay.report)
 	s.mirror = startUpstream(t, "mirror", b3, s.relay.report)
 	s.agent = startAgent(t, l.agent, merge(map[string]any{
-		"receive": map[string]any{"grpc": map[string]any{"address": "127.0.0.1:0"}},
+		"receive": map[string]any{"grpc": map[string]any{"address": "127.0.0.1:0"}, "http": map[string]any{"address": "127.0.0.1:0"}, "zipkin": map[string]any{"address": "127.0.0.1:0"}},
 		"export": map[string]any{"endpoint": "http://" + s.relay.address,
 			"batch": map[string]any{"age": "50ms"}},
 		"admin": map[string]any{"address": "127.0.0.1:0"},

@@ -31,7 +31,7 @@ func Alspan(takes load.Protocol, events bool) *System {
 		name += ", no events"
 	}
 	return &System{Name: name, Takes: takes, Gives: Spans, Window: alspanWindow, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
-		config := fmt.Sprintf(`receive: {grpc: {address: "%%[1]s"}}
+		config := fmt.Sprintf(`receive: {grpc: {address: "%%[1]s"}, http: {address: ""}, zipkin: {address: ""}}
 spans: {events: %t}
 export: {endpoint: "http://%s", compression: none}
 admin: {address: ""}

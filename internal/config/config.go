@@ -18,10 +18,12 @@ type Config struct {
 	Log       Log
 }
 
-// Receive is how access logs come in.
+// Receive is how access logs and spans come in.
 type Receive struct {
 	GRPC   Listener
 	ALS    Listener
+	HTTP   Listener
+	Zipkin Listener
 	TLS    ServerTLS
 	Limits Limits
 }
@@ -41,6 +43,7 @@ type ServerTLS struct {
 // Limits bounds what one client may send.
 type Limits struct {
 	Message     Size
+	Request     Size
 	Streams     int
 	Connections int
 }

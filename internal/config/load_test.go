@@ -194,7 +194,7 @@ func TestTarget(t *testing.T) {
 	check("http://collector:4317", "collector:4317", false)
 	check("HTTPS://collector:443/", "collector:443", true)
 	check("https://[2001:db8::1]:4317", "[2001:db8::1]:4317", true)
-	check("localhost:4318", "localhost:4318", false)
+	check("localhost:4418", "localhost:4418", false)
 }
 
 func TestSize(t *testing.T) {

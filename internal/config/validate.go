@@ -87,6 +87,8 @@ func (l *loader) addresses(c *Config) {
 	listeners := []listener{
 		{"receive.grpc.address", c.Receive.GRPC.Address},
 		{"receive.als.address", c.Receive.ALS.Address},
+		{"receive.http.address", c.Receive.HTTP.Address},
+		{"receive.zipkin.address", c.Receive.Zipkin.Address},
 		{"admin.address", c.Admin.Address},
 		{"admin.pprof", c.Admin.Pprof},
 	}
@@ -98,7 +100,7 @@ func (l *loader) addresses(c *Config) {
 		}
 	}
 	target, _ := c.Export.Target()
-	for _, own := range listeners[:2] {
+	for _, own := range listeners[:3] { // those that take gRPC
 		if reaches(target, own.address) {
 			l.relate("%s is our own %s, spans would go in a circle", "export.endpoint", own.path, target, own.path)
 		}

@@ -66,3 +66,9 @@ type Empty struct{}
 
 // Buffers gives no bytes at all.
 func (Empty) Buffers() mem.BufferSlice { return nil }
+
+// Encoded is a message that is encoded already. It must not be changed once it was sent.
+type Encoded []byte
+
+// Buffers gives the bytes.
+func (e Encoded) Buffers() mem.BufferSlice { return mem.BufferSlice{mem.SliceBuffer(e)} }
