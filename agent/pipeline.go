@@ -90,12 +90,16 @@ type source struct {
 	identity *spanbuilder.Identity
 	items    [handful]item
 	waiting  spanbuilder.Item // the entry that is being taken, for the join
+	touched  uint64           // keeps the compiler from leaving out what prepare reads
 	percent  int              // how much of the core's memory is in use
 }
 
 // item is one entry on its way.
 type item struct {
 	entry wire.Entry
+	use   spanbuilder.Use
+	why   ledger.EntryDrop // for Drop
+	keys  spanbuilder.Keys
 	claim spanbuilder.Claim
 	made  bool // it makes a span at once
 }
@@ -125,6 +129,9 @@ func (s *source) accept(m *accesslog.Message) {
 		}
 		var n int
 		n, more = s.walk(m)
+		for i := range n {
+			s.prepare(&s.items[i])
+		}
 		for i := range n {
 			s.take(&s.items[i])
 		}
@@ -157,23 +164,34 @@ func (s *source) walk(m *accesslog.Message) (n int, more bool) {
 	return n, true
 }
 
-// take decides what an entry is good for, what it proves, and whether it waits for its span.
-func (s *source) take(i *item) {
-	i.made = false
-	e, id := &i.entry, s.identity
-	use, why := spanbuilder.Classify(e, s.p.tcp)
-	if use == spanbuilder.Drop {
-		s.p.Entries.Dropped[why].Add(1)
+// prepare decides what an entry is good for, and fetches what is remembered of its request: from memory, for the whole
+// handful at once.
+func (s *source) prepare(i *item) {
+	if i.use, i.why = spanbuilder.Classify(&i.entry, s.p.tcp); i.use == spanbuilder.Drop {
 		return
 	}
+	i.keys = s.identity.Keys(&i.entry, s.logger)
+	s.touched ^= s.p.prints.Touch(i.keys.Print) ^ s.p.requests.Touch(i.keys.Request)
+}
+
+// take decides what an entry proves, and whether it waits for its span.
+func (s *source) take(i *item) {
+	i.made = false
+	if i.use == spanbuilder.Drop {
+		s.p.Entries.Dropped[i.why].Add(1)
+		return
+	}
+	e, id := &i.entry, s.identity
 	id.Headers(e)
-	print := id.Print(e, s.logger)
-	replaces, repeated := s.repeated(print)
+	if i.keys.Print == 0 {
+		i.keys.Print = id.Print(e, s.logger)
+	}
+	replaces, repeated := s.repeated(i.keys.Print)
 	switch {
 	case repeated && !replaces:
 		s.tally.duplicate++
 		return
-	case use == spanbuilder.Teach:
+	case i.use == spanbuilder.Teach:
 		id.Learn(e, s.logger)
 		s.tally.taught++
 		return
@@ -191,8 +209,8 @@ func (s *source) take(i *item) {
 		return
 	}
 	w := &s.waiting
-	w.SetEntry(e, s.logger, id, s.now)
-	w.Waits, w.Print, w.Replaces = id.Expected(), print, replaces
+	w.SetEntry(e, s.logger, id, i.keys, s.now)
+	w.Waits, w.Replaces = id.Expected(), replaces
 	if w.What == spanbuilder.AttemptItem && !s.p.attempts.Load() {
 		s.p.attempts.Store(true)
 	}

@@ -97,12 +97,30 @@ func (i *Item) Key() recent.Key {
 	return recent.Key{ID: i.Request, Sub: sub(i.Start, i.Node, i.Code)}
 }
 
+// Keys are the fingerprints of an entry: what it has in common with its span, and with other reports of the same request.
+type Keys struct{ Request, Print uint64 }
+
+// Keys gives those of e. A record that is told apart by the context that was sent with it has none until its headers were
+// read, see Print.
+func (id *Identity) Keys(e *wire.Entry, l *Logger) (k Keys) {
+	start, _ := e.Start.Unix()
+	k.Request = id.requestKey(e.Text(wire.RequestID), l.nodeName(), start)
+	if !byContext(e) {
+		k.Print = id.Print(e, l)
+	}
+	return k
+}
+
+func byContext(e *wire.Entry) bool {
+	return e.Type == wire.DownstreamStart || e.Type == wire.UpstreamEnd
+}
+
 // SetEntry makes i the item of e, which id has just read. The bytes are the caller's to copy.
-func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, now int64) {
+func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, k Keys, now int64) {
 	start, _ := e.Start.Unix()
 	rid := e.Text(wire.RequestID)
-	*i = Item{What: EntryItem, Arrived: now, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0, Logger: l, Started: id.taken}
-	i.Request = id.requestKey(rid, i.Node, start)
+	*i = Item{What: EntryItem, Arrived: now, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0, Logger: l, Started: id.taken,
+		Request: k.Request, Print: k.Print}
 	if e.Type == wire.UpstreamEnd {
 		i.What = AttemptItem
 	}
@@ -127,12 +145,11 @@ func (l *Logger) nodeName() uint64 {
 // them. What is told apart by the context that was sent with it has that in its fingerprint.
 func (id *Identity) Print(e *wire.Entry, l *Logger) uint64 {
 	in := append(id.begin(rolePrint).entry(e, l), byte(e.Type))
-	switch e.Type {
-	case wire.DownstreamStart: // each log has its own
-		in = in.bytes(l.logName)
-	case wire.UpstreamEnd:
-	default:
+	if !byContext(e) {
 		return id.sum(in)
+	}
+	if e.Type == wire.DownstreamStart { // each log has its own
+		in = in.bytes(l.logName)
 	}
 	for f := range propagation.NumFormats {
 		if c, ok := id.Set.Get(f); ok {

@@ -19,7 +19,7 @@ func (t *Table) timeUp(i *Item) {
 	t.read(i)
 	c := &t.claim
 	t.id.Prove(c)
-	sealed := t.id.Alone(t.now, t.o.Unpaired)
+	sealed := t.id.Alone(t.id.Expected(), t.now, t.o.Unpaired)
 	t.requests.Left(i, sealed, t.ticks)
 	if sealed {
 		t.unpaired(i, c)
@@ -35,10 +35,10 @@ func (t *Table) timeUp(i *Item) {
 	t.end(i, t.cause)
 }
 
-// Alone is asked when the entry last read leaves without its span. It tells whether that span is elsewhere, so that the
+// Alone is asked when the entry last read leaves without its span; expected is what Expected says. It tells whether that span is elsewhere, so that the
 // entry makes no SERVER: its logger's entries have met theirs before, and this request was sampled.
-func (i *Identity) Alone(now int64, o Unpaired) (sealed bool) {
-	if !i.Expected() {
+func (i *Identity) Alone(expected bool, now int64, o Unpaired) (sealed bool) {
+	if !expected {
 		return false
 	}
 	sealed = i.found.logger.seals(o)
