@@ -78,7 +78,10 @@ func (j *joiner) Ended(i *spanbuilder.Item, f spanbuilder.Fate) {
 	}
 	t.spanFates[f]++
 	t.spansWaiting--
-	if f == spanbuilder.AlreadyMade {
+	switch f {
+	case spanbuilder.AlreadyMade:
 		j.p.Spans.Dropped[ledger.SpanAlreadyMade].Add(1)
+	case spanbuilder.Duplicate:
+		j.p.Spans.Dropped[ledger.SpanDuplicate].Add(1)
 	}
 }

@@ -327,6 +327,7 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	i.Bytes = bytes
 	change, ok := p.ids.Pass(&s.look, i, recent.Ticks(s.now))
+	change.Inner = i.What == spanbuilder.ProxySpan && p.requests.Late(i, recent.Ticks(s.now))
 	if !ok {
 		p.Spans.Dropped[ledger.SpanAlreadyMade].Add(1)
 		return true

@@ -21,7 +21,7 @@ type head struct {
 	half        *half // the own id may change with this
 	key         uint64
 	at          int64
-	older, next *head
+	newer, next *head
 }
 
 // ownID gives the id of the request's span, for good.
@@ -50,7 +50,7 @@ func (h *heads) add(x *head) {
 	x.next = h.byKey[x.key]
 	h.byKey[x.key] = x
 	if h.last != nil {
-		h.last.older = x
+		h.last.newer = x
 	} else {
 		h.first = x
 	}
@@ -60,7 +60,7 @@ func (h *heads) add(x *head) {
 
 func (h *heads) forget(now int64) {
 	for x := h.first; x != nil && (x.at+h.life < now || h.n > mostHeads); x = h.first {
-		if h.first = x.older; h.first == nil {
+		if h.first = x.newer; h.first == nil {
 			h.last = nil
 		}
 		h.n--
@@ -276,7 +276,7 @@ func (t *Table) addAttemptSpan(s *Item) {
 	n := t.services[s.Origin.Service]
 	waiting := t.byID[s.ID]
 	if n == nil && s.Node != 0 {
-		n = t.nodes.find(s.Node)
+		n = t.node(s.Node)
 	}
 	if t.clients[s.ID] != nil || (n == nil || !n.attempts.Load()) && len(waiting) == 0 {
 		t.send(s)

@@ -11,7 +11,7 @@ func (t *Table) timeUp(i *Item) {
 			t.lateSpan(i, logger, sealed)
 			return
 		}
-		t.nodes.find(i.Node).alone.Add(1)
+		t.node(i.Node).alone.Add(1)
 		t.gone.add(i, t.now)
 		t.send(i)
 		return
@@ -98,7 +98,6 @@ func (t *Table) lateSpan(s *Item, logger uint16, sealed bool) {
 		l.met(t.now)
 		l.node.met()
 	}
-	t.gone.add(s, t.now)
 	switch {
 	case sealed:
 		t.send(s)

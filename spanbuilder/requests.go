@@ -76,6 +76,12 @@ func (t *Requests) Span(i *Item, now uint64) {
 	}
 }
 
+// Late tells whether a SERVER was made for the request of the span i, because its entry has left without it.
+func (t *Requests) Late(i *Item, now uint64) bool {
+	_, sealed, left := t.entryOf(i, now)
+	return left && !sealed
+}
+
 // entryOf tells whether the entry of the span i has left, which logger it was of, and whether it made no SERVER.
 func (t *Requests) entryOf(i *Item, now uint64) (logger uint16, sealed, left bool) {
 	k := i.Key()

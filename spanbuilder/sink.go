@@ -40,7 +40,7 @@ const (
 	LateEntry                 // its span had left: an INTERNAL span below that
 	LateSpan                  // its entry had left: it went out as INTERNAL
 	AlreadyMade               // its entry had left with the very id of this span, which is dropped
-	Duplicate                 // a better copy took its place, or it was one that came too late for that
+	Duplicate                 // a better copy of an entry took its place, or it came too late for that; a span that was sent twice
 	NumFates
 )
 

@@ -65,7 +65,7 @@ type Table struct {
 	spare    *Item            // chain of items to use again
 
 	heldBytes int
-	Waiting   [2]int64 // entries, spans
+	lastNode  *Node // that was found
 }
 
 // NewTable makes a table. The slab is where the items' bytes are.
@@ -90,7 +90,6 @@ func (t *Table) Add(in *Item) {
 		t.spare = i.next
 	}
 	*i = *in
-	t.Waiting[i.side()]++
 	switch i.What {
 	case EntryItem:
 		if i.Replaces {
@@ -136,14 +135,6 @@ func (t *Table) Departed(s *Item) {
 	t.gone.add(s, t.now)
 }
 
-// side gives 0 for an entry and 1 for a span.
-func (i *Item) side() int {
-	if i.What == EntryItem || i.What == AttemptItem {
-		return 0
-	}
-	return 1
-}
-
 func (t *Table) at(now int64) { t.now, t.ticks = now, recent.Ticks(now) }
 
 // end lets an item go.
@@ -154,15 +145,22 @@ func (t *Table) end(i *Item, f Fate) {
 	}
 	t.sink.Ended(i, f)
 	t.slab.Free(i.Cell)
-	t.Waiting[i.side()]--
 	*i = Item{table: table{next: t.spare}}
 	t.spare = i
+}
+
+// node gives the node with that hash.
+func (t *Table) node(hash uint64) *Node {
+	if t.lastNode == nil || t.lastNode.hash != hash {
+		t.lastNode = t.nodes.find(hash)
+	}
+	return t.lastNode
 }
 
 // arrives learns from a span.
 func (t *Table) arrives(s *Item) {
 	if s.What == ProxySpan && s.Node != 0 {
-		n := t.nodes.find(s.Node)
+		n := t.node(s.Node)
 		n.exported(s.Tracer)
 		if s.Origin.Service != 0 && t.services[s.Origin.Service] != n {
 			if len(t.services) >= maxNodes {
@@ -207,7 +205,7 @@ func (t *Table) meet(i *Item) {
 // listFor tells how long i waits: as long as the items of that list; not at all for nil.
 func (t *Table) listFor(i *Item) *list {
 	if i.What == ProxySpan {
-		if i.Node == 0 || t.nodes.find(i.Node).alone.Load() >= mostAlone {
+		if i.Node == 0 || t.node(i.Node).alone.Load() >= mostAlone {
 			return nil
 		}
 		return &t.spans
@@ -315,8 +313,17 @@ func (t *Table) joined(e, s *Item) {
 
 // finish sends the span s, with its entry if it has one, which t.read has read.
 func (t *Table) finish(s *Item, f Fate) {
-	change, ok := t.leave(s, f == LateSpan)
+	change, ok, before := t.leave(s, f == LateSpan)
+	if before == Sent && s.pair == nil && s.half == nil && s.What != ZipkinSpan {
+		f = Duplicate // its sender has sent it again
+	}
 	switch e := s.pair; {
+	case f == Duplicate:
+	case !ok && e != nil: // what it says must not be lost
+		f = AlreadyMade
+		t.id.proveJoined(&t.claim, s)
+		t.id.Below(&t.claim, s.Trace, s.ID)
+		t.sink.Inner(&t.entry, e.Logger, &t.claim)
 	case !ok:
 		f = AlreadyMade
 	case e != nil:
@@ -332,9 +339,9 @@ func (t *Table) finish(s *Item, f Fate) {
 }
 
 // leave remembers that s leaves and gives what is not as it came. It gives false for a span that has left already, made
-// from an entry.
-func (t *Table) leave(s *Item, inner bool) (Change, bool) {
-	c := Change{Inner: inner}
+// from an entry, and how a span with its id left before.
+func (t *Table) leave(s *Item, inner bool) (c Change, ok bool, before How) {
+	c.Inner = inner
 	id := s.ID
 	if s.half != nil {
 		if t.settle(s.half); s.half.final != s.ID {
@@ -344,8 +351,8 @@ func (t *Table) leave(s *Item, inner bool) (Change, bool) {
 	if c.ID.IsZero() {
 		c.Parent = t.follow(s)
 	}
-	if t.ids.Leave(s.Trace, id, Sent, t.ticks) == Made {
-		return c, t.id.collide(&c, s)
+	if before = t.ids.Leave(s.Trace, id, Sent, t.ticks); before == Made {
+		return c, t.id.collide(&c, s), before
 	}
-	return c, true
+	return c, true, before
 }

@@ -49,10 +49,11 @@ const (
 	SpanMalformed                      // it came, and its bytes cannot be decoded
 	SpanInvalidID                      // it came, and an id is zero or too short or too long
 	SpanAlreadyMade                    // it came when its entry had left as a span with the same id
+	SpanDuplicate                      // a span of Envoy that came twice
 	NumSpanDrops
 )
 
-var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made"}
+var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made", "duplicate"}
 
 func (d SpanDrop) String() string { return spanDrops[d] }
 
