@@ -1,0 +1,161 @@
+package correlation
+
+import (
+	"slices"
+	"time"
+)
+
+// head is an End, from the moment it comes: attempts look for theirs (rule 8).
+type head struct {
+	item     *item
+	done     bool // it has left: the rest is known
+	trace    string
+	span     *item  // the proxy span that it was joined with, or that left before it
+	claim    *claim // else what the entry proves
+	injected proof
+	sealed   bool // its SERVER is elsewhere, and so are the CLIENTs
+}
+
+func (m *model) head(x *item) {
+	x.logger.shows(x.entry.RequestID)
+	x.head = &head{item: x}
+	k := headKey{x.node, x.rid}
+	m.heads[k] = append(m.heads[k], x.head)
+}
+
+// done tells the attempts of an End what became of it.
+func (m *model) done(x *item, trace string, s *item, p *claim, injected proof) {
+	h := x.head
+	h.done, h.trace, h.span, h.claim, h.injected = true, trace, s, p, injected
+	m.tryAttempts()
+}
+
+// own gives the id of the SERVER.
+func (m *model) own(h *head) string {
+	switch {
+	case h == nil || !h.done:
+		return ""
+	case h.span != nil:
+		return m.final(h.span).id
+	}
+	return h.claim.own
+}
+
+func (m *model) attempt(x *item) {
+	m.node(x.node).attempts = true
+	c, _ := Choose(x.headers, m.node(x.node).tracer)
+	x.trace, x.logged = c.Trace, c.ID
+	x.wait = m.patience(x) // for a CLIENT span: by its own logger
+	m.attempts = append(m.attempts, x)
+	for _, d := range []time.Duration{SpanWait, Wait, Wait + SpanWait} {
+		m.at(m.now+d, func() { m.try(x) })
+	}
+	m.try(x)
+}
+
+func (m *model) tryAttempts() {
+	for _, a := range slices.Clone(m.attempts) {
+		m.try(a)
+	}
+}
+
+// headOf gives an attempt's End: the same request, around it, the innermost; one with the logged id before the others.
+func (m *model) headOf(a *item) *head {
+	var best *head
+	has := func(h *head) bool {
+		c, _ := Choose(h.item.headers, m.node(a.node).tracer)
+		return c.ID == a.logged
+	}
+	for _, h := range m.heads[headKey{a.node, a.rid}] {
+		if h.item.start > a.start+1000 || a.end > h.item.end+1e6 {
+			continue
+		}
+		if best == nil || has(h) && !has(best) || has(h) == has(best) && h.item.end < best.item.end {
+			best = h
+		}
+	}
+	return best
+}
+
+// try lets an attempt leave if it may.
+func (m *model) try(a *item) {
+	i := slices.Index(m.attempts, a)
+	if i < 0 {
+		return
+	}
+	age := m.now - a.at
+	leave := func() {
+		m.attempts = slices.DeleteFunc(m.attempts, func(x *item) bool { return x == a })
+		m.leave(a)
+	}
+	k := idKey{a.trace, a.logged}
+	if s := m.clients[k]; s != nil { // Envoy's own CLIENT span of this attempt
+		delete(m.clients, k)
+		leave()
+		a.logger.met()
+		a.logger.format, a.logger.relation = s.span.Format, "child"
+		m.send(s, Joined, a)
+		return
+	}
+	h := m.headOf(a)
+	done := h != nil && h.done
+	if h != nil && !done && age < Wait+SpanWait { // it has met its End and leaves with it
+		return
+	}
+	if a.known == "" {
+		a.known = m.known(a.trace, a.logged) // at once: the table forgets sooner than a wait ends
+	}
+	patience := a.wait
+	if a.known == "sent" {
+		patience = 0
+	}
+	if !done {
+		patience = max(patience, SpanWait)
+	}
+	if age < patience {
+		return
+	}
+	leave()
+	used := m.known(a.trace, a.logged)
+	if used == "" {
+		used = a.known
+	}
+	m.finish(a, h, done, used)
+}
+
+// finish makes the span of an attempt that met no CLIENT span.
+func (m *model) finish(a *item, h *head, done bool, used string) {
+	own, trace := m.own(h), a.trace
+	switch {
+	case trace != "":
+	case done:
+		trace = h.trace
+	default:
+		trace = derive(16, a.rid)
+	}
+	id := derive(8, trace, a.logged, a.node, a.start, a.entry.Dur, a.rid, "attempt")
+	switch {
+	case used == "sent" && !(done && own == a.logged): // Envoy's span of it has left already
+		m.emit(a, Unpaired, Result{Trace: trace, ID: id, Parent: a.logged, Kind: Internal, Derived: true})
+		return
+	case done && h.sealed && m.sampled(a): // the SERVER is elsewhere, so is the CLIENT
+		below := a.logged
+		if below == "" {
+			below = own
+		}
+		m.emit(a, Unpaired, Result{Trace: trace, ID: id, Parent: below, Kind: Internal, Derived: true})
+		return
+	}
+	if a.wait != 0 {
+		a.logger.missed()
+	}
+	proven := a.logger.relation != ""
+	if done && h.injected != unsaid {
+		proven = h.injected == yes
+	}
+	r := Result{Trace: trace, ID: id, Parent: own, Kind: Client, Derived: true}
+	if proven && a.logged != "" && used == "" && a.logged != own {
+		r.ID, r.Derived = a.logged, false
+	}
+	m.emit(a, Attempt, r)
+}

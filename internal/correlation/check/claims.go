@@ -1,0 +1,76 @@
+package check
+
+import (
+	"slices"
+
+	"github.com/alspan/alspan/internal/correlation"
+)
+
+// claims: what a made span says of its place is what the entry proves.
+func (j *judge) claims() {
+	for _, o := range j.out {
+		if o.how != correlation.OfEntry || o.below {
+			continue
+		}
+		if p := j.pass(o); p != nil {
+			j.claim(o, p)
+		}
+	}
+}
+
+func (j *judge) claim(o *out, p *correlation.Pass) {
+	e := o.entry
+	starts := j.starts[keyOfStart(e)]
+	tag := e.Tags["sid"]
+	c, logged := correlation.Contexts(e.Headers)[p.Tracer]
+	if len(correlation.Contexts(e.Headers)) == 0 {
+		starts = nil // a logger without headers: it proves nothing
+	}
+	// An id that a span of Envoy's has taken before makes this one's parent.
+	if taken := j.get(o.trace, o.parent); p.Own != "" && o.parent == p.Own && taken != nil && (tag == p.Own || p.Shared || taken.in != nil) && o.id != p.Own {
+		return
+	}
+	if tag != "" && tag == p.Own && o.id != tag {
+		j.fail(Parent, "the tag says %s: %v", tag, o)
+	}
+	proven := false
+	switch {
+	case !p.Known:
+	case p.Tracer == "":
+		proven = true // nobody injects, the logged id is the caller's
+	case o.trace != p.Trace:
+	case len(starts) > 0, tag != "" && o.parent != "", !e.Up && logged:
+		proven = true
+	}
+	if proven && o.parent != p.Caller && o.parent != p.Parent {
+		j.fail(Parent, "the caller is %q: %v", p.Caller, o)
+	}
+	if !logged || !e.Up || p.Tracer == "" {
+		return
+	}
+	other := func(x *correlation.Entry) bool { return correlation.Contexts(x.Headers)[p.Tracer].ID != c.ID }
+	injected := len(starts) > 0 && !slices.ContainsFunc(starts, func(x *correlation.Entry) bool { return !other(x) })
+	injected = injected || tag != "" && c.Trace == e.Tags["tid"]
+	if injected && j.get(c.Trace, c.ID) == nil {
+		j.fail(Upstream, "%s is not there: %v", c.ID, o)
+	}
+}
+
+// attempts: the CLIENT of an attempt is below the span of its request, where there is one.
+func (j *judge) attempts() {
+	sides := map[*correlation.Pass]*out{}
+	for _, o := range j.out {
+		if p := j.pass(o); p != nil && o.side() {
+			sides[p] = o
+		}
+	}
+	for _, o := range j.out {
+		if o.how != correlation.Attempt || o.parent == "" {
+			continue
+		}
+		p := j.pass(o)
+		if s := sides[p]; p != nil && s != nil && s.trace == o.trace && o.parent != s.id {
+			j.fail(Attempts, "%v, its request is %v", o, s)
+		}
+	}
+}
