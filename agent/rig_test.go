@@ -17,6 +17,7 @@ import (
 
 	"github.com/alspan/alspan/accesslog"
 	"github.com/alspan/alspan/internal/config"
+	"github.com/alspan/alspan/internal/correlation/check"
 	"github.com/alspan/alspan/internal/fake"
 	"github.com/alspan/alspan/traces"
 )
@@ -31,8 +32,10 @@ type rig struct {
 	spans   traces.Consumer
 	running sync.WaitGroup
 
-	mu  sync.Mutex
-	out []*leaving
+	began   time.Time
+	mu      sync.Mutex
+	out     []*leaving
+	batches []check.Out
 }
 
 // leaving is a span that came out.
@@ -50,7 +53,7 @@ func newRig(t *testing.T, change func(*config.Config)) *rig {
 	if change != nil {
 		change(c)
 	}
-	r := &rig{t: t, parted: make(chan struct{}), streams: map[int]accesslog.Consumer{}}
+	r := &rig{t: t, began: time.Now(), parted: make(chan struct{}), streams: map[int]accesslog.Consumer{}}
 	p, err := newPipeline(c, r.print, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +67,7 @@ func newRig(t *testing.T, change func(*config.Config)) *rig {
 func (r *rig) print(list []*tracepb.ResourceSpans) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.batches = append(r.batches, check.Out{At: time.Since(r.began), Spans: list})
 	for _, rs := range list {
 		for _, ss := range rs.ScopeSpans {
 			for _, s := range ss.Spans {

@@ -21,7 +21,17 @@ type evidence struct {
 // tagged tells whether the entry carries both ids of Envoy's own span.
 func (v *evidence) tagged() bool { return !v.tagSpan.IsZero() && !v.tagTrace.IsZero() }
 
-func (v *evidence) callerID() propagation.SpanID { return v.start.ID(v.format) }
+// callerID gives the span id that the caller sent, in whatever form of the tracer's format.
+func (v *evidence) callerID() (id propagation.SpanID) {
+	if id = v.start.ID(v.format); id.IsZero() {
+		for _, f := range family(v.format) {
+			if id = v.start.ID(f); !id.IsZero() {
+				break
+			}
+		}
+	}
+	return id
+}
 
 // relation tells what the logged id was when an entry of this logger last met its span.
 func (v *evidence) relation() Relation { return v.logger.relationOf(v.format) }

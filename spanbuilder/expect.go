@@ -45,17 +45,39 @@ func (i *Identity) learnRelation(s *Item) {
 	if !isUUID(v.entry.Text(wire.RequestID)) && !v.logger.oddIDs.Load() {
 		v.logger.oddIDs.Store(true)
 	}
-	if v.logged == nil || !v.entry.HasUpstream() {
+	f, logged := i.inFormat(s.Tracer)
+	if logged == nil || !v.entry.HasUpstream() {
 		return
 	}
-	switch v.logged.Span {
+	switch logged.Span {
 	case s.ID:
-		v.logger.learn(v.format, OwnID)
+		v.logger.learn(f, OwnID)
 	case s.Parent:
-		v.logger.learn(v.format, ParentID)
+		v.logger.learn(f, ParentID)
 	default:
-		v.logger.learn(v.format, UpstreamID)
+		v.logger.learn(f, UpstreamID)
 	}
+}
+
+// inFormat gives the context of the entry last read in the format of that tracer, nil if there is none.
+func (i *Identity) inFormat(tracer propagation.Format) (propagation.Format, *propagation.Context) {
+	for _, f := range family(tracer) {
+		if c, ok := i.Set.Get(f); ok && slices.Contains(i.order, f) {
+			return f, c
+		}
+	}
+	return 0, nil
+}
+
+// traceOf gives the trace of Envoy's own span of the entry last read, as far as the entry knows it.
+func (i *Identity) traceOf(tracer propagation.Format) (propagation.TraceID, bool) {
+	if v := &i.found; !v.tagTrace.IsZero() {
+		return v.tagTrace, true
+	}
+	if _, c := i.inFormat(tracer); c != nil {
+		return c.Trace, true
+	}
+	return propagation.TraceID{}, false
 }
 
 // proveJoined makes c the claim of an entry that has met its span: nothing in it is the entry's but the links.

@@ -52,10 +52,11 @@ func (h *halves) add(s *Item, now int64) {
 		h.endpoints[service] = now
 	}
 	h.forget(now)
-	if _, shares := h.endpoints[service]; !shares {
+	key := idKey(s.Trace, s.ID)
+	if _, shares := h.endpoints[service]; !shares && len(h.byID[key]) == 0 {
 		return
 	}
-	x := &half{key: idKey(s.Trace, s.ID), service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
+	x := &half{key: key, service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
 	h.byID[x.key] = append(h.byID[x.key], x)
 	h.order = append(h.order, x)
 	s.half = x
@@ -94,7 +95,7 @@ func (t *Table) settle(x *half) {
 	}
 	x.settled = true
 	var keeper *half
-	taken := x.kind == kindServer && t.ids.Known(x.trace, x.id, t.ticks) == Made
+	taken := x.kind == kindServer && t.ids.Known(x.trace, x.id, t.ticks) != NotSeen // ours, or that of an endpoint that never shares
 	for _, y := range t.halves.byID[x.key] {
 		if y != x && y.settled && y.final == x.id {
 			taken = true

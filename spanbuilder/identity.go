@@ -136,7 +136,7 @@ func (i *Identity) context(v *evidence) (propagation.Format, *propagation.Contex
 	if v.start != nil {
 		for _, f := range order {
 			if c, ok := i.Set.Get(f); ok && v.start.ID(f) != c.Span {
-				v.logger.tracer.Store(int32(f) + 1)
+				v.logger.node.proven.Store(int32(f) + 1)
 				return f, c
 			}
 		}

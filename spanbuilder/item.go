@@ -42,6 +42,7 @@ type Item struct {
 	Started    Started
 	Print      uint64
 	HasContext bool
+	Up         bool   // a host was reached
 	Attempts   uint64 // what it has in common with attempts of the same request, see attemptKey
 	Replaces   bool   // a copy with trace context of an entry without
 	Waits      bool   // its span may come
@@ -127,7 +128,7 @@ func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, k Keys, now int6
 	if i.What == AttemptItem || l.node.attempts.Load() {
 		i.Attempts = id.attemptKey(rid, i.Node)
 	}
-	i.HasContext = id.HasContext()
+	i.HasContext, i.Up = id.HasContext(), e.HasUpstream()
 	if v := &id.found; v.logged != nil {
 		i.Trace, i.ID = v.logged.Trace, v.logged.Span
 	}

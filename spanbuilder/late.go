@@ -25,9 +25,9 @@ func (t *Table) timeUp(i *Item) {
 		t.unpaired(i, c)
 		return
 	}
-	c.NoClient = i.Logger.node.attempts.Load()
+	c.NoClient = i.Logger.node.attempts.Load() && (c.Up.IsZero() || !t.unproven.has(idKey(c.Trace, c.Up), t.now))
 	t.ids.Settle(t.id, c, t.ticks)
-	t.headDone(i, head{trace: c.Trace, own: c.Own, injected: c.Injected})
+	t.headDone(i, head{trace: c.Trace, own: c.Own, parent: c.Parent, injected: c.Injected})
 	t.sink.Server(&t.entry, i.Logger, c)
 	if id, ok := t.b.ClientSpan(t.id, &t.entry, i.Logger, c); ok {
 		t.sink.Client(&t.entry, i.Logger, c, id)

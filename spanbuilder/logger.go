@@ -50,9 +50,8 @@ type Logger struct {
 	sidecar         netip.Addr // the pod's address when the node is an Istio sidecar
 	setting         Relation
 
-	logsTraceState atomic.Bool  // a tracestate was seen, so the logger lists that header
-	wentWithout    atomic.Bool  // a tagged request went upstream without a tracestate
-	tracer         atomic.Int32 // format of the node's tracer plus one, when it was proven
+	logsTraceState atomic.Bool // a tracestate was seen, so the logger lists that header
+	wentWithout    atomic.Bool // a tagged request went upstream without a tracestate
 	meetings
 }
 
@@ -60,7 +59,7 @@ type Logger struct {
 func (l *Logger) tracerFormat() (propagation.Format, bool) {
 	t := l.node.tracer.Load()
 	if t == 0 {
-		t = l.tracer.Load()
+		t = l.node.proven.Load()
 	}
 	return propagation.Format(t - 1), t != 0
 }

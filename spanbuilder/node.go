@@ -12,6 +12,7 @@ import (
 type Node struct {
 	hash     uint64       // of its id
 	tracer   atomic.Int32 // format of its tracer plus one, by what it exported
+	proven   atomic.Int32 // the same, by what its entries have proven
 	spans    atomic.Bool  // it has exported a span of a downstream request
 	attempts atomic.Bool  // it logs each attempt
 	alone    atomic.Int32 // spans in a row that met no entry

@@ -98,8 +98,8 @@ func (t *Requests) entryOf(i *Item, now uint64) (logger uint16, sealed, left boo
 // Prints remembers the entries that were seen, so that what several loggers report counts once.
 type Prints struct{ *recent.Table }
 
-// NewPrints makes a memory of that many bytes.
-func NewPrints(bytes int) *Prints { return &Prints{recent.New(bytes, remember)} }
+// NewPrints makes a memory of that many bytes. A copy may come when the first one has waited, and has left since.
+func NewPrints(bytes int) *Prints { return &Prints{recent.New(bytes, 3*remember)} }
 
 const withContext = 1 << 15
 

@@ -1,6 +1,7 @@
 package spanbuilder
 
 import (
+	"slices"
 	"time"
 
 	"github.com/alspan/alspan/internal/propagation"
@@ -61,8 +62,9 @@ type Table struct {
 	heads    heads
 	gone     gone
 	halves   halves
-	services map[uint64]*Node // who exports spans as that service
-	spare    *Item            // chain of items to use again
+	services map[uint64][]*Node // who exports spans as that service
+	unproven unproven
+	spare    *Item // chain of items to use again
 
 	heldBytes int
 	lastNode  *Node // that was found
@@ -72,7 +74,7 @@ type Table struct {
 func NewTable(o JoinOptions, b *Builder, loggers *Loggers, requests *Requests, ids *IDs, cells *slab.Slab, sink Sink) *Table {
 	t := &Table{o: o, b: b, loggers: loggers, nodes: loggers.nodes, requests: requests, ids: ids, slab: cells, sink: sink, id: b.Identity(),
 		waiting: map[uint64]*Item{}, clients: map[propagation.SpanID]*Item{}, attempts: map[uint64][]*Item{}, byID: map[propagation.SpanID][]*Item{},
-		services: map[uint64]*Node{}}
+		services: map[uint64][]*Node{}, unproven: unproven{}}
 	t.heads.init(int64(o.Wait + 2*o.SpanWait))
 	t.gone.init()
 	t.halves.init(int64(o.SpanWait))
@@ -162,14 +164,24 @@ func (t *Table) arrives(s *Item) {
 	if s.What == ProxySpan && s.Node != 0 {
 		n := t.node(s.Node)
 		n.exported(s.Tracer)
-		if s.Origin.Service != 0 && t.services[s.Origin.Service] != n {
-			if len(t.services) >= maxNodes {
-				clear(t.services)
-			}
-			t.services[s.Origin.Service] = n
-		}
+		t.serves(n, s.Origin.Service)
 	}
 	t.halves.add(s, t.now)
+}
+
+// mostServing is how many nodes of a service are remembered.
+const mostServing = 256
+
+// serves learns that the node n exports spans as that service.
+func (t *Table) serves(n *Node, service uint64) {
+	list := t.services[service]
+	if service == 0 || len(list) >= mostServing || slices.Contains(list, n) {
+		return
+	}
+	if len(t.services) >= maxNodes {
+		clear(t.services)
+	}
+	t.services[service] = append(list, n)
 }
 
 // meet finds the partner of an entry or a proxy span that has come, or lets it wait, or lets it go.
@@ -254,8 +266,20 @@ func (t *Table) partner(i *Item) (best *Item) {
 }
 
 func (t *Table) fits(i, p *Item) bool {
-	return i.What != p.What && i.Start/1e3 == p.Start/1e3 && i.Code == p.Code && (i.Node == p.Node || i.Node == 0 || p.Node == 0) &&
-		(i.HasID || p.HasID || i.Trace == p.Trace)
+	if i.What == p.What || i.Start/1e3 != p.Start/1e3 || i.Code != p.Code || i.Node != p.Node && i.Node != 0 && p.Node != 0 {
+		return false
+	}
+	if i.HasID || p.HasID {
+		return true
+	}
+	// Without a request id the traces must be equal, where the entry knows its own.
+	e, s := i, p
+	if i.What != EntryItem {
+		e, s = p, i
+	}
+	t.read(e)
+	trace, known := t.id.traceOf(s.Tracer)
+	return !known || trace == s.Trace
 }
 
 func better(i, p, than *Item) bool {

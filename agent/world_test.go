@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alspan/alspan/internal/correlation"
+	"github.com/alspan/alspan/internal/correlation/check"
+	"github.com/alspan/alspan/internal/correlation/worlds"
+	"github.com/alspan/alspan/internal/zipkin"
+)
+
+// live feeds a world to a pipeline, at the times at which its messages arrive, and gives what came out.
+func live(t *testing.T, w *correlation.World) (out []check.Out) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		var decode zipkin.Decoder
+		for _, e := range w.Events {
+			r.after(time.Until(r.began.Add(e.At)))
+			switch e.Kind {
+			case correlation.ALS:
+				r.logs(e.Stream, e.Bytes)
+			case correlation.OTLP:
+				r.request(e.Bytes)
+			case correlation.Zipkin:
+				d, err := decode.JSON(e.Bytes, time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.request(d.Request, d.Marks...)
+			}
+		}
+		r.after(time.Minute)
+		r.end()
+		out = r.batches
+	})
+	return out
+}
+
+var judge = check.Checker{Slack: 20 * time.Millisecond}
+
+// What real Envoys sent, with delays, losses, copies and late halves, breaks no rule.
+func TestRecordedWorlds(t *testing.T) {
+	for _, mode := range []string{"none", "otel", "otel-spawn", "otel-start", "otel-tags", "zipkin-shared", "zipkin-spawn-shared"} {
+		for _, setting := range worlds.Settings() {
+			t.Run(mode+"/"+setting, func(t *testing.T) {
+				w, err := worlds.Recorded(mode, setting)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range judge.Run(w, live(t, w)) {
+					t.Error(v)
+				}
+			})
+		}
+	}
+}
+
+// Nor does what nobody has recorded.
+func TestRandomWorlds(t *testing.T) {
+	for n := range uint64(3000) {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			w := worlds.Generate(n)
+			for _, v := range judge.Run(w, live(t, w)) {
+				t.Error(v)
+			}
+		})
+	}
+}

@@ -1,0 +1,173 @@
+package spanbuilder
+
+import (
+	"slices"
+	"time"
+
+	"github.com/alspan/alspan/internal/propagation"
+)
+
+// head is what attempts ask of their request.
+type head struct {
+	start, end  uint64
+	loggedTrace propagation.TraceID
+	logged      propagation.SpanID
+	up          bool // a host was reached
+	done        bool // the request has left: the rest is known
+	sealed      bool // as an INTERNAL span: its SERVER is elsewhere
+	injected    Injected
+	trace       propagation.TraceID
+	own         propagation.SpanID
+	parent      propagation.SpanID // of a span that was made
+	half        *half              // the own id may change with this
+	key         uint64
+	at          int64
+	newer, next *head
+}
+
+// ownID gives the id of the request's span, for good.
+func (h *head) ownID(t *Table) propagation.SpanID {
+	if h.half != nil {
+		t.settle(h.half)
+		return h.half.final
+	}
+	return h.own
+}
+
+// heads are the requests of nodes that log attempts.
+type heads struct {
+	byKey       map[uint64]*head
+	first, last *head
+	n           int
+	life        int64
+}
+
+const mostHeads = 1 << 15
+
+func (h *heads) init(life int64) { h.byKey, h.life = map[uint64]*head{}, life }
+
+func (h *heads) add(x *head) {
+	h.forget(x.at)
+	x.next = h.byKey[x.key]
+	h.byKey[x.key] = x
+	if h.last != nil {
+		h.last.newer = x
+	} else {
+		h.first = x
+	}
+	h.last = x
+	h.n++
+}
+
+func (h *heads) forget(now int64) {
+	for x := h.first; x != nil && (x.at+h.life < now || h.n > mostHeads); x = h.first {
+		if h.first = x.newer; h.first == nil {
+			h.last = nil
+		}
+		h.n--
+		if y := h.byKey[x.key]; y == x && y.next == nil {
+			delete(h.byKey, x.key)
+		} else if y == x {
+			h.byKey[x.key] = x.next
+		} else {
+			for ; y != nil; y = y.next {
+				if y.next == x {
+					y.next = x.next
+					break
+				}
+			}
+		}
+	}
+}
+
+// head remembers the request e, for attempts that come.
+func (t *Table) head(e *Item) {
+	if !e.Logger.node.attempts.Load() {
+		return
+	}
+	e.head = &head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts, at: t.now}
+	t.heads.add(e.head)
+}
+
+// spanHead is what attempts ask of the span s of their request.
+func (t *Table) spanHead(s *Item) head {
+	h := head{trace: s.Trace, own: s.ID, half: s.half, injected: NotInjected}
+	if _, c := t.id.inFormat(s.Tracer); c != nil && t.entry.HasUpstream() && c.Span != s.Parent {
+		h.injected = WasInjected
+	}
+	return h
+}
+
+// headDone tells the attempts of e what it became.
+func (t *Table) headDone(e *Item, is head) {
+	h := e.head
+	if h == nil {
+		return
+	}
+	h.done, h.sealed, h.injected, h.trace, h.own, h.parent, h.half = true, is.sealed, is.injected, is.trace, is.own, is.parent, is.half
+	if v := &t.id.found; v.logged != nil { // by what is known now
+		h.loggedTrace, h.logged = v.logged.Trace, v.logged.Span
+	}
+	list := t.attempts[h.key]
+	if len(list) == 0 {
+		return
+	}
+	for _, a := range slices.Clone(list) {
+		t.try(a)
+	}
+	t.read(e) // again: they were read meanwhile
+}
+
+// rank tells how likely h is the request of the attempt a: it has the same id, and ends after it. To end before is for want
+// of a better one: the passes of a redirect follow each other.
+func (h *head) rank(a *Item) (n int) {
+	if h.logged == a.ID {
+		n += 2
+	}
+	if a.End <= h.end {
+		n++
+	}
+	return n
+}
+
+// surely is the rank that leaves no doubt.
+const surely = 3
+
+// headOf gives the request of the attempt a: around it, with the same id rather than without, and the innermost, since a
+// caller may have sent one request twice.
+func (t *Table) headOf(a *Item) (best *head) {
+	for h := t.heads.byKey[a.Attempts]; h != nil; h = h.next {
+		const early, late = 1e3, 1e6 // the record's times are rounded
+		if !h.up || h.start > a.Start+early || a.End > h.end+late || h.rank(a) == 0 {
+			continue
+		}
+		if !h.logged.IsZero() && !a.ID.IsZero() && h.loggedTrace != a.Trace {
+			continue
+		}
+		if best == nil || h.rank(a) > best.rank(a) || h.rank(a) == best.rank(a) && (h.start > best.start || h.start == best.start && h.end < best.end) {
+			best = h
+		}
+	}
+	return best
+}
+
+// unproven are the logged ids of attempts that left with another id, because nothing proved theirs: their request, which may
+// know better, makes the span of that id itself.
+type unproven map[uint64]int64
+
+const (
+	mostUnproven = 4096
+	unprovenLife = int64(30 * time.Second)
+)
+
+func (u unproven) add(id uint64, now int64) {
+	if len(u) >= mostUnproven {
+		clear(u)
+	}
+	u[id] = now
+}
+
+func (u unproven) has(id uint64, now int64) bool {
+	at, ok := u[id]
+	return ok && now-at <= unprovenLife
+}
