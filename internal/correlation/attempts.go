@@ -41,6 +41,14 @@ func (m *model) own(h *head) string {
 	return h.claim.own
 }
 
+// above gives the parent of the SERVER.
+func (m *model) above(h *head) string {
+	if h.span != nil {
+		return m.final(h.span).parent
+	}
+	return h.claim.parent
+}
+
 func (m *model) attempt(x *item) {
 	m.node(x.node).attempts = true
 	c, _ := Choose(x.headers, m.node(x.node).tracer)
@@ -154,7 +162,8 @@ func (m *model) finish(a *item, h *head, done bool, used string) {
 		proven = h.injected == yes
 	}
 	r := Result{Trace: trace, ID: id, Parent: own, Kind: Client, Derived: true}
-	if proven && a.logged != "" && used == "" && a.logged != own {
+	// Never the id that its SERVER hangs below: that would be a cycle.
+	if proven && a.logged != "" && used == "" && a.logged != own && (!done || a.logged != m.above(h) || m.broken == "cycles") {
 		r.ID, r.Derived = a.logged, false
 	}
 	m.emit(a, Attempt, r)

@@ -103,6 +103,6 @@ func invalid(h map[string]string, tracer string) bool {
 
 // derive gives an id of that many bytes (rule 4). The product hashes in another way: only the structure can be compared.
 func derive(size int, parts ...any) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", parts))
 	return hex.EncodeToString(sum[:size])
 }

@@ -15,15 +15,19 @@ func (m *model) fits(a, b *item) bool {
 	if (a.entry == nil) == (b.entry == nil) || a.node != "" && b.node != "" && a.node != b.node || a.start/1000 != b.start/1000 {
 		return false
 	}
-	return a.rid != "" || b.rid != "" || m.traceOf(a) == m.traceOf(b)
-}
-
-func (m *model) traceOf(x *item) string {
-	if x.span != nil {
-		return x.span.Trace
+	if a.rid != "" || b.rid != "" {
+		return true
 	}
-	c, _ := Choose(x.headers, m.node(x.node).tracer)
-	return c.Trace
+	e, sp := a, b.span
+	if a.entry == nil {
+		e, sp = b, a.span
+	}
+	// Without a request id the traces must be equal, where the entry knows its own.
+	if t := e.entry.Tags["tid"]; isID(traceID, t) {
+		return t == sp.Trace
+	}
+	c, ok := Choose(e.headers, sp.Format)
+	return !ok || !c.of(sp.Format) || c.Trace == sp.Trace
 }
 
 // best gives the candidate that is x's partner: the same status code, then the nearest end, then the first that came.

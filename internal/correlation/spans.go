@@ -59,7 +59,7 @@ func (m *model) final(x *item) *identity {
 	if !slices.Contains(halves, x) || m.broken == "shared ids" {
 		return x.identity
 	}
-	keeps := s.Kind != Server || m.known(s.Trace, s.ID) != "made" // else a span that we made has it
+	keeps := m.known(s.Trace, s.ID) == "" // else another half has left with it, or a span that we made
 	for _, y := range halves {
 		if y != x && y.identity != nil && y.identity.id == s.ID || y != x && y.identity == nil && earlier(y, x) {
 			keeps = false

@@ -36,3 +36,18 @@ func TestModelOverRecordings(t *testing.T) {
 		})
 	}
 }
+
+// The rules hold in worlds that nobody has recorded.
+func TestModelOverWorlds(t *testing.T) {
+	for part := range uint64(4) {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			for n := part; n < 2000; n += 4 {
+				w := worlds.Generate(n)
+				for _, v := range judge(t, w, "") {
+					t.Errorf("%s: %v", w.Name, v)
+				}
+			}
+		})
+	}
+}
