@@ -51,8 +51,6 @@ func (m *model) above(h *head) string {
 
 func (m *model) attempt(x *item) {
 	m.node(x.node).attempts = true
-	c, _ := Choose(x.headers, m.node(x.node).tracer)
-	x.trace, x.logged = c.Trace, c.ID
 	x.wait = m.patience(x) // for a CLIENT span: by its own logger
 	m.attempts = append(m.attempts, x)
 	for _, d := range []time.Duration{SpanWait, Wait, Wait + SpanWait} {
@@ -70,20 +68,30 @@ func (m *model) tryAttempts() {
 // headOf gives an attempt's End: the same request, around it, the innermost; one with the logged id before the others.
 func (m *model) headOf(a *item) *head {
 	var best *head
-	has := func(h *head) bool {
-		c, _ := Choose(h.item.headers, m.node(a.node).tracer)
-		return c.ID == a.logged
+	rank := func(h *head) int { // the passes of a redirect follow each other: past the end is for want of a better one
+		n := 0
+		if c, _ := Choose(h.item.headers, m.node(a.node).tracer); c.ID == a.logged {
+			n += 2
+		}
+		if a.end <= h.item.end {
+			n++
+		}
+		return n
 	}
 	for _, h := range m.heads[headKey{a.node, a.rid}] {
-		if h.item.start > a.start+1000 || a.end > h.item.end+1e6 {
+		c, ok := Choose(h.item.headers, m.node(a.node).tracer)
+		if h.item.start > a.start+1000 || a.end > h.item.end+1e6 || ok && a.trace != "" && c.Trace != a.trace {
 			continue
 		}
-		if best == nil || has(h) && !has(best) || has(h) == has(best) && h.item.end < best.item.end {
+		if best == nil || rank(h) > rank(best) || rank(h) == rank(best) && h.item.end < best.item.end {
 			best = h
 		}
 	}
 	return best
 }
+
+// ofNode tells whether an endpoint's spans may be of a node; what is not known may not.
+func (m *model) ofNode(service, node string) bool { return m.nodesOf[service][node] }
 
 // try lets an attempt leave if it may.
 func (m *model) try(a *item) {
@@ -96,8 +104,11 @@ func (m *model) try(a *item) {
 		m.attempts = slices.DeleteFunc(m.attempts, func(x *item) bool { return x == a })
 		m.leave(a)
 	}
+	c, _ := Choose(a.headers, m.node(a.node).tracer) // anew: the tracer's format may have been learnt meanwhile
+	a.trace, a.logged = c.Trace, c.ID
 	k := idKey{a.trace, a.logged}
-	if s := m.clients[k]; s != nil { // Envoy's own CLIENT span of this attempt
+	// Envoy's own CLIENT span of this attempt, not that of the Envoy before, which has its id where nothing was injected.
+	if s := m.clients[k]; s != nil && (m.ofNode(s.span.Service, a.node) && s.code == a.code || m.broken == "attempts") {
 		delete(m.clients, k)
 		leave()
 		a.logger.met()
@@ -117,7 +128,7 @@ func (m *model) try(a *item) {
 	if a.known == "sent" {
 		patience = 0
 	}
-	if !done {
+	if !done || !m.sure(h, a) { // its own End may come behind that of another pass
 		patience = max(patience, SpanWait)
 	}
 	if age < patience {
@@ -129,6 +140,12 @@ func (m *model) try(a *item) {
 		used = a.known
 	}
 	m.finish(a, h, done, used)
+}
+
+// sure tells whether an End is an attempt's own: it has its id.
+func (m *model) sure(h *head, a *item) bool {
+	c, _ := Choose(h.item.headers, m.node(a.node).tracer)
+	return c.ID == a.logged
 }
 
 // finish makes the span of an attempt that met no CLIENT span.

@@ -140,15 +140,15 @@ type model struct {
 	attempts []*item
 	clients  map[idKey]*item // rule 8: CLIENT spans that wait for an attempt
 	halves   map[idKey][]*item
-	shares   map[string]bool   // endpoints that sent shared spans
-	nodeOf   map[string]string // by endpoint
+	shares   map[string]bool            // endpoints that sent shared spans
+	nodesOf  map[string]map[string]bool // by endpoint
 }
 
 func newModel(broken string) *model {
 	return &model{
 		broken: broken, counts: map[string]int{}, prints: map[printKey]*print{}, poorer: map[loggerKey]bool{}, starts: map[startKey][]map[string]string{},
 		loggers: map[loggerKey]*logger{}, nodes: map[string]*nodeState{}, waiting: map[bucket][]*item{}, gone: map[bucket][]*gone{}, ids: map[idKey]idState{},
-		heads: map[headKey][]*head{}, clients: map[idKey]*item{}, halves: map[idKey][]*item{}, shares: map[string]bool{}, nodeOf: map[string]string{},
+		heads: map[headKey][]*head{}, clients: map[idKey]*item{}, halves: map[idKey][]*item{}, shares: map[string]bool{}, nodesOf: map[string]map[string]bool{},
 	}
 }
 

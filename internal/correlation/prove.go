@@ -35,6 +35,7 @@ func (m *model) prove(x *item) claim {
 		for _, f := range []string{TraceContext, B3} {
 			if c, ok := after[f]; ok && tracer == "" && c != before[f] {
 				tracer = f
+				m.node(x.node).tracer = f
 			}
 		}
 	}
@@ -47,15 +48,18 @@ func (m *model) prove(x *item) claim {
 	otherTrace := tag != "" && tagTrace != "" && tagTrace != c.Trace
 	related := l.relation != "" && l.format == c.Format
 	p.own = tag
-	var caller string // the start entry's id
+	var caller Context // the start entry's; a Zipkin tracer reads both forms of B3, and writes x-b3-*
 	if x.began && ok {
-		caller = Contexts(x.begin)[c.Format].ID
+		before := Contexts(x.begin)
+		if caller = before[c.Format]; c.Format == B3 && caller.ID == "" {
+			caller = before[b3Single]
+		}
 	}
 	switch {
 	case !ok || !e.Up:
 		p.injected = no
 	case x.began:
-		p.injected = tri(caller != c.ID)
+		p.injected = tri(caller.ID != c.ID)
 	case tag == c.ID:
 		p.injected = yes
 	case otherTrace:
@@ -90,7 +94,7 @@ func (m *model) prove(x *item) claim {
 
 // injected tells own and child apart. Where that cannot be told the id is put on a CLIENT below a SERVER with a derived id,
 // which is right either way.
-func (m *model) injected(x *item, c Context, p *claim, tag, caller string, related bool) {
+func (m *model) injected(x *item, c Context, p *claim, tag string, caller Context, related bool) {
 	relation := ""
 	switch {
 	case tag == c.ID:
@@ -106,12 +110,15 @@ func (m *model) injected(x *item, c Context, p *claim, tag, caller string, relat
 	}
 	switch {
 	case x.began:
-		p.parent = caller
+		p.parent = caller.ID
 	case relation == "own":
 		p.parent = c.Parent
 	}
 	if relation == "child" && p.own == "" {
 		p.own = c.Parent // B3 says who sent it
+	}
+	if p.own != "" && p.own == p.parent { // a shared id: the parent is the caller's
+		p.parent = caller.Parent
 	}
 	if m.broken == "upstream ids" {
 		p.up = ""

@@ -33,7 +33,7 @@ func (x *item) startKey() startKey { return startKey{x.node, x.entry.Log, x.rid,
 // learn keeps what a start entry says, in order: the start of a redirect's second pass never overwrites that of the first.
 func (m *model) learn(x *item) {
 	k, c := x.startKey(), Contexts(x.headers)
-	p := printKey{x.node, TypeStart, x.start, x.rid, 0, loggedIDs(x.headers)}
+	p := printKey{x.node, TypeStart, x.start, x.rid, 0, x.entry.Log + loggedIDs(x.headers)} // each logger needs its own
 	if m.prints[p] != nil || slices.ContainsFunc(m.starts[k], func(h map[string]string) bool { return maps.Equal(Contexts(h), c) }) {
 		m.count(x, "duplicate")
 		return

@@ -15,7 +15,11 @@ func (m *model) span(s *Span) {
 	if s.Proxy {
 		n := m.node(s.Node)
 		n.tracer, n.spans = s.Format, true
-		m.nodeOf[s.Service] = s.Node
+		if m.nodesOf[s.Service] == nil {
+			m.nodesOf[s.Service] = map[string]bool{}
+		}
+		m.nodesOf[s.Service][s.Node] = true
+		m.tryAttempts()
 		for k, l := range m.loggers {
 			if k.node == s.Node && l.state == unknown {
 				l.state = tracing
@@ -28,8 +32,11 @@ func (m *model) span(s *Span) {
 		m.count(x, "already made")
 		return
 	}
-	waiting := slices.ContainsFunc(m.attempts, func(a *item) bool { return a.trace == s.Trace && a.logged == s.ID })
-	if s.Kind != Client || !waiting && !m.node(m.nodeOf[s.Service]).attempts {
+	wanted := slices.ContainsFunc(m.attempts, func(a *item) bool { return a.trace == s.Trace && a.logged == s.ID })
+	for node := range m.nodesOf[s.Service] {
+		wanted = wanted || m.node(node).attempts
+	}
+	if s.Kind != Client || !wanted {
 		m.send(x, Alone, nil)
 		return
 	}
@@ -57,6 +64,7 @@ func (m *model) final(x *item) *identity {
 	x.identity = &identity{s.Trace, s.ID, s.Parent}
 	halves := m.halves[idKey{s.Trace, s.ID}]
 	if !slices.Contains(halves, x) || m.broken == "shared ids" {
+		m.ids[idKey{s.Trace, s.ID}] = idState{m.now, "sent"}
 		return x.identity
 	}
 	keeps := m.known(s.Trace, s.ID) == "" // else another half has left with it, or a span that we made
@@ -72,6 +80,7 @@ func (m *model) final(x *item) *identity {
 		}
 		x.identity = &identity{s.Trace, derive(8, s.Trace, s.ID, who, s.Start, s.End-s.Start), s.ID}
 	}
+	m.ids[idKey{s.Trace, x.identity.id}] = idState{m.now, "sent"} // it may be held yet
 	return x.identity
 }
 

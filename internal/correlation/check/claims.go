@@ -35,7 +35,7 @@ func (j *judge) claim(o *out, p *correlation.Pass) {
 	}
 	proven := false
 	switch {
-	case !p.Known:
+	case !p.Known, p.Ambiguous && p.Tracer == correlation.B3: // which of two B3 contexts counts is not known
 	case p.Tracer == "":
 		proven = true // nobody injects, the logged id is the caller's
 	case o.trace != p.Trace:

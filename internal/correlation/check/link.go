@@ -91,7 +91,7 @@ func (j *judge) joinedWith(o *out, entries []*correlation.Entry) {
 	for _, e := range entries {
 		far := max(e.End()-o.in.End, o.in.End-e.End())
 		if e.Type == correlation.TypeUp { // its start is its own
-			if c := correlation.Contexts(e.Headers); o.in.Proxy || c["w3c"].ID != o.in.ID && c["b3"].ID != o.in.ID && c["b3s"].ID != o.in.ID {
+			if c := correlation.Contexts(e.Headers); o.in.Proxy || itoa(e.Code) != cmp.Or(o.attrs["http.response.status_code"], "0") || c["w3c"].ID != o.in.ID && c["b3"].ID != o.in.ID && c["b3s"].ID != o.in.ID {
 				continue
 			}
 		} else if !o.in.Proxy || e.Start/1000 != o.in.Start/1000 || cmp.Or(o.attrs["http.response.status_code"], "0") != itoa(e.Code) {

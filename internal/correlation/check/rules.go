@@ -152,7 +152,7 @@ func (j *judge) pairs() {
 		if !kept || o.Kind != s.Kind && o.how != correlation.Late {
 			j.fail(Identity, "%v, Envoy's is %v below %q", o, s.Key(), s.Parent)
 		}
-		if o.how != correlation.Joined || !s.Proxy || o.entry == nil {
+		if o.how != correlation.Joined || o.entry == nil {
 			continue
 		}
 		a, b := j.truth.Entries[o.entry.Key()], j.truth.Spans[s.Key()]
@@ -172,7 +172,10 @@ func (j *judge) times() {
 			continue
 		}
 		most := correlation.Wait
-		if o.entry.Type == correlation.TypeUp || o.in != nil && j.holds(o.in.Service) {
+		if o.entry.Type == correlation.TypeUp {
+			most += correlation.SpanWait
+		}
+		if o.in != nil && j.holds(o.in.Service) {
 			most += correlation.SpanWait
 		}
 		if o.at-o.entry.At > most+j.slack {

@@ -155,6 +155,7 @@ func (g *generator) upstream(n *envoy, worker, depth int, rid, path string, h ma
 		if n.spawn && a != nil && a.sampled {
 			x := n.span(a, id, a.id, start, end-end%us, code)
 			x.Kind, x.Name = correlation.Client, "router app egress"
+			g.truth.Spans[x.Key()] = p
 			g.spans = append(g.spans, spanItem{end, sender{n.id, worker}, x})
 		}
 		last = max(last, end)
