@@ -68,30 +68,24 @@ func (m *model) tryAttempts() {
 // headOf gives an attempt's End: the same request, around it, the innermost; one with the logged id before the others.
 func (m *model) headOf(a *item) *head {
 	var best *head
-	rank := func(h *head) int { // the passes of a redirect follow each other: past the end is for want of a better one
-		n := 0
-		if c, _ := Choose(h.item.headers, m.node(a.node).tracer); c.ID == a.logged {
-			n += 2
-		}
-		if a.end <= h.item.end {
-			n++
-		}
-		return n
-	}
 	for _, h := range m.heads[headKey{a.node, a.rid}] {
 		c, ok := Choose(h.item.headers, m.node(a.node).tracer)
 		if h.item.start > a.start+1000 || a.end > h.item.end+1e6 || ok && a.trace != "" && c.Trace != a.trace {
 			continue
 		}
-		if best == nil || rank(h) > rank(best) || rank(h) == rank(best) && h.item.end < best.item.end {
+		if best == nil || m.rank(h, a) > m.rank(best, a) || m.rank(h, a) == m.rank(best, a) && h.item.end < best.item.end {
 			best = h
 		}
 	}
 	return best
 }
 
-// ofNode tells whether an endpoint's spans may be of a node; what is not known may not.
-func (m *model) ofNode(service, node string) bool { return m.nodesOf[service][node] }
+// sameAttempt tells whether a CLIENT span with an attempt's id is of that attempt, and not of the Envoy before, whose id it
+// is where nothing was injected: they begin within microseconds.
+func (m *model) sameAttempt(a, s *item) bool {
+	nodes := m.nodesOf[s.span.Service]
+	return (len(nodes) == 0 || nodes[a.node]) && s.code == a.code && max(a.start-s.start, s.start-a.start) <= 50_000 || m.broken == "attempts"
+}
 
 // try lets an attempt leave if it may.
 func (m *model) try(a *item) {
@@ -107,8 +101,7 @@ func (m *model) try(a *item) {
 	c, _ := Choose(a.headers, m.node(a.node).tracer) // anew: the tracer's format may have been learnt meanwhile
 	a.trace, a.logged = c.Trace, c.ID
 	k := idKey{a.trace, a.logged}
-	// Envoy's own CLIENT span of this attempt, not that of the Envoy before, which has its id where nothing was injected.
-	if s := m.clients[k]; s != nil && (m.ofNode(s.span.Service, a.node) && s.code == a.code || m.broken == "attempts") {
+	if s := m.clients[k]; s != nil && m.sameAttempt(a, s) { // Envoy's own CLIENT span of it
 		delete(m.clients, k)
 		leave()
 		a.logger.met()
@@ -128,7 +121,7 @@ func (m *model) try(a *item) {
 	if a.known == "sent" {
 		patience = 0
 	}
-	if !done || !m.sure(h, a) { // its own End may come behind that of another pass
+	if !done || m.rank(h, a) < surely { // its own End may come behind that of another pass
 		patience = max(patience, SpanWait)
 	}
 	if age < patience {
@@ -142,11 +135,19 @@ func (m *model) try(a *item) {
 	m.finish(a, h, done, used)
 }
 
-// sure tells whether an End is an attempt's own: it has its id.
-func (m *model) sure(h *head, a *item) bool {
-	c, _ := Choose(h.item.headers, m.node(a.node).tracer)
-	return c.ID == a.logged
+// rank tells how likely an End is an attempt's own: it has its id, and ends after it. The passes of a redirect follow each
+// other, so that to be past the end is for want of a better one.
+func (m *model) rank(h *head, a *item) (n int) {
+	if c, _ := Choose(h.item.headers, m.node(a.node).tracer); c.ID == a.logged {
+		n += 2
+	}
+	if a.end <= h.item.end {
+		n++
+	}
+	return n
 }
+
+const surely = 3
 
 // finish makes the span of an attempt that met no CLIENT span.
 func (m *model) finish(a *item, h *head, done bool, used string) {
@@ -182,6 +183,8 @@ func (m *model) finish(a *item, h *head, done bool, used string) {
 	// Never the id that its SERVER hangs below: that would be a cycle.
 	if proven && a.logged != "" && used == "" && a.logged != own && (!done || a.logged != m.above(h) || m.broken == "cycles") {
 		r.ID, r.Derived = a.logged, false
+	} else if !proven {
+		m.unproven[idKey{a.trace, a.logged}] = true
 	}
 	m.emit(a, Attempt, r)
 }

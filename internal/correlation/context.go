@@ -87,6 +87,12 @@ func Choose(h map[string]string, tracer string) (Context, bool) {
 	return Context{}, false
 }
 
+// InFormat gives the context in the tracer's own format, in either form of B3.
+func InFormat(h map[string]string, tracer string) (Context, bool) {
+	c, ok := Choose(h, tracer)
+	return c, ok && c.of(tracer)
+}
+
 // of tells whether a context is in the tracer's own format; nobody else's flag counts.
 func (c *Context) of(tracer string) bool {
 	return tracer != "" && (c.Format == tracer || c.Format == b3Single && tracer == B3)

@@ -63,7 +63,19 @@ func (m *model) meet(x *item) {
 		m.late(x, g)
 		return
 	}
+	if m.alreadyMade(x) {
+		return
+	}
 	m.settle(x)
+}
+
+// alreadyMade drops a proxy span whose id a span has that we made; where ids are shared that may be the other half.
+func (m *model) alreadyMade(x *item) bool {
+	if x.span == nil || m.shares[x.span.Service] || m.known(x.span.Trace, x.span.ID) != "made" {
+		return false
+	}
+	m.count(x, "already made")
+	return true
 }
 
 // settle lets x wait, as long as it may.

@@ -38,6 +38,9 @@ func (m *model) bestGone(x *item) *gone {
 // timeUp lets x leave without its partner.
 func (m *model) timeUp(x *item) {
 	if x.span != nil {
+		if m.alreadyMade(x) {
+			return
+		}
 		m.node(x.node).alone++
 		m.remember(x, Alone, x.span.Trace, x.span.ID)
 		m.send(x, Alone, nil)
@@ -59,7 +62,7 @@ func (m *model) timeUp(x *item) {
 		p.parent, p.own, p.derived = p.own, m.derived(x, &p), true
 	}
 	m.emit(x, OfEntry, Result{Trace: p.trace, ID: p.own, Parent: p.parent, Kind: x.entry.kind(), Derived: p.derived})
-	if p.up != "" && p.up != p.own && !m.node(x.node).attempts && m.known(p.trace, p.up) == "" {
+	if p.up != "" && p.up != p.own && (!m.node(x.node).attempts || m.unproven[idKey{p.trace, p.up}]) && m.known(p.trace, p.up) == "" {
 		m.emit(x, OfEntry, Result{Trace: p.trace, ID: p.up, Parent: p.own, Kind: Client, Below: true})
 	}
 	m.remember(x, OfEntry, p.trace, p.own)

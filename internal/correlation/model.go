@@ -3,6 +3,7 @@ package correlation
 import (
 	"container/heap"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -100,6 +101,7 @@ type print struct {
 	log     string
 	context bool
 	item    *item
+	logs    map[string]bool
 }
 
 type startKey struct {
@@ -138,6 +140,7 @@ type model struct {
 	ids      map[idKey]idState  // rules 7 to 9
 	heads    map[headKey][]*head
 	attempts []*item
+	unproven map[idKey]bool  // ids of attempts that left before anybody could prove them
 	clients  map[idKey]*item // rule 8: CLIENT spans that wait for an attempt
 	halves   map[idKey][]*item
 	shares   map[string]bool            // endpoints that sent shared spans
@@ -148,7 +151,7 @@ func newModel(broken string) *model {
 	return &model{
 		broken: broken, counts: map[string]int{}, prints: map[printKey]*print{}, poorer: map[loggerKey]bool{}, starts: map[startKey][]map[string]string{},
 		loggers: map[loggerKey]*logger{}, nodes: map[string]*nodeState{}, waiting: map[bucket][]*item{}, gone: map[bucket][]*gone{}, ids: map[idKey]idState{},
-		heads: map[headKey][]*head{}, clients: map[idKey]*item{}, halves: map[idKey][]*item{}, shares: map[string]bool{}, nodesOf: map[string]map[string]bool{},
+		heads: map[headKey][]*head{}, unproven: map[idKey]bool{}, clients: map[idKey]*item{}, halves: map[idKey][]*item{}, shares: map[string]bool{}, nodesOf: map[string]map[string]bool{},
 	}
 }
 
@@ -165,6 +168,10 @@ func (m *model) node(id string) *nodeState {
 func (m *model) count(x *item, why string) {
 	m.counts[why]++
 	m.leave(x)
+	if x.span != nil { // nobody's half
+		k := idKey{x.span.Trace, x.span.ID}
+		m.halves[k] = slices.DeleteFunc(m.halves[k], func(y *item) bool { return y == x })
+	}
 }
 
 func (m *model) leave(x *item) {

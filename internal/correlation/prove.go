@@ -32,10 +32,12 @@ func (m *model) prove(x *item) claim {
 	e, l, tracer := x.entry, x.logger, m.node(x.node).tracer
 	if x.began && tracer == "" { // the format that changed is the tracer's
 		before, after := Contexts(x.begin), Contexts(x.headers)
-		for _, f := range []string{TraceContext, B3} {
+		for _, f := range []string{TraceContext, B3, b3Single} {
 			if c, ok := after[f]; ok && tracer == "" && c != before[f] {
-				tracer = f
-				m.node(x.node).tracer = f
+				if tracer = f; f == b3Single {
+					tracer = B3
+				}
+				m.node(x.node).tracer = tracer
 			}
 		}
 	}

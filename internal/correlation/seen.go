@@ -67,9 +67,11 @@ func (m *model) repeat(x *item) bool {
 	has := len(Contexts(x.headers)) > 0
 	old := m.prints[k]
 	if old == nil || m.broken == "duplicates" {
-		m.prints[k] = &print{e.Log, has, x}
+		m.prints[k] = &print{e.Log, has, x, map[string]bool{e.Log: true}}
 		return false
 	}
+	fresh := !old.logs[e.Log] // it has a start entry of its own
+	old.logs[e.Log] = true
 	if old.log != e.Log && old.context != has {
 		poor := e.Log
 		if has {
@@ -80,6 +82,8 @@ func (m *model) repeat(x *item) bool {
 	if first := old.item; has && !old.context && !first.left {
 		m.replace(first, x)
 		old.log, old.context = e.Log, true
+	} else if fresh {
+		m.begin(x)
 	}
 	m.count(x, "duplicate")
 	return true

@@ -9,7 +9,7 @@ func (m *model) span(s *Span) {
 	if s.Shared {
 		m.shares[s.Service] = true
 	}
-	if k := (idKey{s.Trace, s.ID}); m.shares[s.Service] {
+	if k := (idKey{s.Trace, s.ID}); s.Format == B3 {
 		m.halves[k] = append(slices.DeleteFunc(m.halves[k], func(y *item) bool { return y.at+Remember < m.now }), x)
 	}
 	if s.Proxy {
@@ -63,7 +63,7 @@ func (m *model) final(x *item) *identity {
 	s := x.span
 	x.identity = &identity{s.Trace, s.ID, s.Parent}
 	halves := m.halves[idKey{s.Trace, s.ID}]
-	if !slices.Contains(halves, x) || m.broken == "shared ids" {
+	if !m.shares[s.Service] || m.broken == "shared ids" {
 		m.ids[idKey{s.Trace, s.ID}] = idState{m.now, "sent"}
 		return x.identity
 	}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/alspan/alspan/internal/correlation"
 )
@@ -22,7 +23,7 @@ func (j *judge) claim(o *out, p *correlation.Pass) {
 	e := o.entry
 	starts := j.starts[keyOfStart(e)]
 	tag := e.Tags["sid"]
-	c, logged := correlation.Contexts(e.Headers)[p.Tracer]
+	c, logged := correlation.InFormat(e.Headers, p.Tracer)
 	if len(correlation.Contexts(e.Headers)) == 0 {
 		starts = nil // a logger without headers: it proves nothing
 	}
@@ -39,7 +40,7 @@ func (j *judge) claim(o *out, p *correlation.Pass) {
 	case p.Tracer == "":
 		proven = true // nobody injects, the logged id is the caller's
 	case o.trace != p.Trace:
-	case len(starts) > 0, tag != "" && o.parent != "", !e.Up && logged:
+	case len(starts) > 0 && logged, tag != "" && o.parent != "", !e.Up && logged:
 		proven = true
 	}
 	if proven && o.parent != p.Caller && o.parent != p.Parent {
@@ -48,20 +49,33 @@ func (j *judge) claim(o *out, p *correlation.Pass) {
 	if !logged || !e.Up || p.Tracer == "" {
 		return
 	}
-	other := func(x *correlation.Entry) bool { return correlation.Contexts(x.Headers)[p.Tracer].ID != c.ID }
+	other := func(x *correlation.Entry) bool {
+		s, _ := correlation.InFormat(x.Headers, p.Tracer)
+		return s.ID != c.ID
+	}
 	injected := len(starts) > 0 && !slices.ContainsFunc(starts, func(x *correlation.Entry) bool { return !other(x) })
 	injected = injected || tag != "" && c.Trace == e.Tags["tid"]
+	if j.ups[e.Node] && !j.hasAttempt(e, c.ID) { // the End leaves it to the attempt, which was lost
+		return
+	}
 	if injected && j.get(c.Trace, c.ID) == nil {
 		j.fail(Upstream, "%s is not there: %v", c.ID, o)
 	}
 }
 
+// hasAttempt tells whether an attempt with that id was fed.
+func (j *judge) hasAttempt(e *correlation.Entry, id string) bool {
+	return slices.ContainsFunc(j.entries, func(a *correlation.Entry) bool {
+		return a.Type == correlation.TypeUp && a.Node == e.Node && correlation.Masked(a.RequestID) == correlation.Masked(e.RequestID) && strings.Contains(a.Key().Logged, id)
+	})
+}
+
 // attempts: the CLIENT of an attempt is below the span of its request, where there is one.
 func (j *judge) attempts() {
-	sides := map[*correlation.Pass]*out{}
+	sides := map[*correlation.Pass][]*out{}
 	for _, o := range j.out {
 		if p := j.pass(o); p != nil && o.side() {
-			sides[p] = o
+			sides[p] = append(sides[p], o)
 		}
 	}
 	for _, o := range j.out {
@@ -69,8 +83,9 @@ func (j *judge) attempts() {
 			continue
 		}
 		p := j.pass(o)
-		if s := sides[p]; p != nil && s != nil && s.trace == o.trace && o.parent != s.id {
-			j.fail(Attempts, "%v, its request is %v", o, s)
+		inTrace := slices.DeleteFunc(slices.Clone(sides[p]), func(s *out) bool { return s.trace != o.trace })
+		if p != nil && len(inTrace) > 0 && !slices.ContainsFunc(inTrace, func(s *out) bool { return s.id == o.parent }) {
+			j.fail(Attempts, "%v, its request is %v", o, inTrace)
 		}
 	}
 }

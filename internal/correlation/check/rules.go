@@ -61,13 +61,14 @@ func (j *judge) unique() {
 		if len(list) < 2 || apart(list) >= correlation.Remember-j.slack {
 			continue
 		}
-		halves := true
+		halves := false
 		var first, last time.Duration
 		for i, o := range list {
-			if o.in == nil || !j.holds(o.in.Service) {
+			if o.in == nil {
 				halves = false
 				break
 			}
+			halves = halves || j.holds(o.in.Service)
 			if i == 0 {
 				first, last = o.in.At, o.in.At
 			}
