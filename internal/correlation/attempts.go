@@ -27,7 +27,7 @@ func (m *model) head(x *item) {
 func (m *model) done(x *item, trace string, s *item, p *claim, injected proof) {
 	h := x.head
 	h.done, h.trace, h.span, h.claim, h.injected = true, trace, s, p, injected
-	m.tryAttempts()
+	m.tryAttempts(func(a *item) bool { return a.node == x.node && a.rid == x.rid })
 }
 
 // own gives the id of the SERVER.
@@ -59,9 +59,11 @@ func (m *model) attempt(x *item) {
 	m.try(x)
 }
 
-func (m *model) tryAttempts() {
+func (m *model) tryAttempts(which func(*item) bool) {
 	for _, a := range slices.Clone(m.attempts) {
-		m.try(a)
+		if which(a) {
+			m.try(a)
+		}
 	}
 }
 
@@ -69,11 +71,17 @@ func (m *model) tryAttempts() {
 func (m *model) headOf(a *item) *head {
 	var best *head
 	for _, h := range m.heads[headKey{a.node, a.rid}] {
-		c, ok := Choose(h.item.headers, m.node(a.node).tracer)
+		c, ok := m.context(h.item)
 		if h.item.start > a.start+1000 || a.end > h.item.end+1e6 || ok && a.trace != "" && c.Trace != a.trace {
 			continue
 		}
-		if best == nil || m.rank(h, a) > m.rank(best, a) || m.rank(h, a) == m.rank(best, a) && h.item.end < best.item.end {
+		r := m.rank(h, a)
+		if r == 0 || !h.item.entry.Up {
+			continue
+		}
+		// The innermost: a caller may have sent one request twice, with one id.
+		if best == nil || r > m.rank(best, a) || r == m.rank(best, a) &&
+			(h.item.start > best.item.start || h.item.start == best.item.start && h.item.end < best.item.end) {
 			best = h
 		}
 	}
@@ -98,7 +106,10 @@ func (m *model) try(a *item) {
 		m.attempts = slices.DeleteFunc(m.attempts, func(x *item) bool { return x == a })
 		m.leave(a)
 	}
-	c, _ := Choose(a.headers, m.node(a.node).tracer) // anew: the tracer's format may have been learnt meanwhile
+	c, _ := m.context(a) // anew: the tracer's format may have been learnt meanwhile
+	if c.ID != a.logged {
+		a.known = ""
+	}
 	a.trace, a.logged = c.Trace, c.ID
 	k := idKey{a.trace, a.logged}
 	if s := m.clients[k]; s != nil && m.sameAttempt(a, s) { // Envoy's own CLIENT span of it
@@ -138,7 +149,7 @@ func (m *model) try(a *item) {
 // rank tells how likely an End is an attempt's own: it has its id, and ends after it. The passes of a redirect follow each
 // other, so that to be past the end is for want of a better one.
 func (m *model) rank(h *head, a *item) (n int) {
-	if c, _ := Choose(h.item.headers, m.node(a.node).tracer); c.ID == a.logged {
+	if c, _ := m.context(h.item); c.ID == a.logged {
 		n += 2
 	}
 	if a.end <= h.item.end {
@@ -152,17 +163,19 @@ const surely = 3
 // finish makes the span of an attempt that met no CLIENT span.
 func (m *model) finish(a *item, h *head, done bool, used string) {
 	own, trace := m.own(h), a.trace
-	switch {
-	case trace != "":
-	case done:
-		trace = h.trace
-	default:
+	if m.clients[idKey{a.trace, a.logged}] != nil {
+		used = "sent" // in a moment
+	}
+	if trace == "" {
 		trace = derive(16, a.rid)
+	}
+	if done { // below its SERVER, wherever that is
+		trace = h.trace
 	}
 	id := derive(8, trace, a.logged, a.node, a.start, a.entry.Dur, a.rid, "attempt")
 	switch {
 	case used == "sent" && !(done && own == a.logged): // Envoy's span of it has left already
-		m.emit(a, Unpaired, Result{Trace: trace, ID: id, Parent: a.logged, Kind: Internal, Derived: true})
+		m.emit(a, Unpaired, Result{Trace: a.trace, ID: id, Parent: a.logged, Kind: Internal, Derived: true})
 		return
 	case done && h.sealed && m.sampled(a): // the SERVER is elsewhere, so is the CLIENT
 		below := a.logged
@@ -175,16 +188,19 @@ func (m *model) finish(a *item, h *head, done bool, used string) {
 	if a.wait != 0 {
 		a.logger.missed()
 	}
-	proven := a.logger.relation != ""
+	c, _ := m.context(a)
+	proven := a.logger.relation != "" && a.logger.format == c.Format
 	if done && h.injected != unsaid {
 		proven = h.injected == yes
 	}
 	r := Result{Trace: trace, ID: id, Parent: own, Kind: Client, Derived: true}
 	// Never the id that its SERVER hangs below: that would be a cycle.
-	if proven && a.logged != "" && used == "" && a.logged != own && (!done || a.logged != m.above(h) || m.broken == "cycles") {
+	if proven && a.logged != "" && used == "" && trace == a.trace && a.logged != own && (!done || a.logged != m.above(h) || m.broken == "cycles") {
 		r.ID, r.Derived = a.logged, false
 	} else if !proven {
-		m.unproven[idKey{a.trace, a.logged}] = true
+		for _, c := range Contexts(a.headers) {
+			m.unproven[idKey{c.Trace, c.ID}] = true
+		}
 	}
 	m.emit(a, Attempt, r)
 }

@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,13 +23,12 @@ type Context struct {
 	Sampled           int // 1, 0, or -1: not said
 }
 
-var (
-	traceParent = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
-	spanID      = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	traceID     = regexp.MustCompile(`^([0-9a-f]{16}|[0-9a-f]{32})$`)
-)
+// isID tells whether s is one in lower-case digits, and not all zeros.
+func isID(s string, sizes ...int) bool {
+	return slices.Contains(sizes, len(s)) && strings.Trim(s, "0") != "" && isHex(s)
+}
 
-func isID(re *regexp.Regexp, s string) bool { return re.MatchString(s) && strings.Trim(s, "0") != "" }
+func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 func sampled(s string) int {
 	switch s {
@@ -43,18 +43,15 @@ func sampled(s string) int {
 // Contexts gives the valid contexts, by format.
 func Contexts(h map[string]string) map[string]Context {
 	out := map[string]Context{}
-	if m := traceParent.FindStringSubmatch(h["traceparent"]); m != nil && isID(traceID, m[1]) && isID(spanID, m[2]) {
-		flags := int(m[3][1]) & 1 // hexadecimal digits: the last bit is the same
-		if m[3][1] >= 'a' {
-			flags = int(m[3][1]-'a') & 1
-		}
-		out[TraceContext] = Context{TraceContext, m[1], m[2], "", flags}
+	if f := strings.Split(h["traceparent"], "-"); len(f) == 4 && f[0] == "00" && isID(f[1], 32) && isID(f[2], 16) && len(f[3]) == 2 && isHex(f[3]) {
+		flags, _ := strconv.ParseUint(f[3], 16, 8)
+		out[TraceContext] = Context{TraceContext, f[1], f[2], "", int(flags & 1)}
 	}
-	if f := strings.Split(h["b3"], "-"); len(f) > 1 && isID(traceID, f[0]) && isID(spanID, f[1]) {
+	if f := strings.Split(h["b3"], "-"); len(f) > 1 && isID(f[0], 16, 32) && isID(f[1], 16) {
 		f = append(f, "", "")
 		out[b3Single] = Context{b3Single, wide(f[0]), f[1], f[3], sampled(f[2])}
 	}
-	if t, s := h["x-b3-traceid"], h["x-b3-spanid"]; isID(traceID, t) && isID(spanID, s) {
+	if t, s := h["x-b3-traceid"], h["x-b3-spanid"]; isID(t, 16, 32) && isID(s, 16) {
 		out[B3] = Context{B3, wide(t), s, h["x-b3-parentspanid"], sampled(h["x-b3-sampled"])}
 	}
 	return out
@@ -78,13 +75,24 @@ func Order(tracer string) []string {
 
 // Choose gives the context that counts at a node with that tracer ("" when it is not known).
 func Choose(h map[string]string, tracer string) (Context, bool) {
-	all := Contexts(h)
+	return pick(Contexts(h), tracer)
+}
+
+func pick(all map[string]Context, tracer string) (Context, bool) {
 	for _, f := range Order(tracer) {
 		if c, ok := all[f]; ok {
 			return c, true
 		}
 	}
 	return Context{}, false
+}
+
+// context is Choose for what x logs.
+func (m *model) context(x *item) (Context, bool) {
+	if x.contexts == nil {
+		x.contexts = Contexts(x.headers)
+	}
+	return pick(x.contexts, m.node(x.node).tracer)
 }
 
 // InFormat gives the context in the tracer's own format, in either form of B3.

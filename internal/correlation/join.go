@@ -23,7 +23,7 @@ func (m *model) fits(a, b *item) bool {
 		e, sp = b, a.span
 	}
 	// Without a request id the traces must be equal, where the entry knows its own.
-	if t := e.entry.Tags["tid"]; isID(traceID, t) {
+	if t := e.entry.Tags["tid"]; isID(t, 32) {
 		return t == sp.Trace
 	}
 	c, ok := Choose(e.headers, sp.Format)

@@ -56,13 +56,14 @@ type item struct {
 	left  bool          // it is out or accounted for
 
 	// Of an entry.
-	headers map[string]string
-	logger  *logger
-	begin   map[string]string // headers of its start entry
-	began   bool              // there was one
-	head    *head
-	wait    time.Duration
-	poor    bool // it waits for its twin only
+	headers  map[string]string
+	contexts map[string]Context // of headers, when asked for
+	logger   *logger
+	begin    map[string]string // headers of its start entry
+	began    bool              // there was one
+	head     *head
+	wait     time.Duration
+	poor     bool // it waits for its twin only
 
 	// Of an attempt.
 	trace, logged string

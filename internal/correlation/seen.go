@@ -91,7 +91,7 @@ func (m *model) repeat(x *item) bool {
 
 // replace gives a waiting entry what its better copy knows: the copy is the one that goes on.
 func (m *model) replace(first, x *item) {
-	first.entry, first.headers, first.logger = x.entry, x.headers, x.logger
+	first.entry, first.headers, first.contexts, first.logger = x.entry, x.headers, nil, x.logger
 	first.begin, first.began = nil, false // a logger without headers has start entries without headers: they prove nothing
 	m.begin(first)
 	if !first.poor {

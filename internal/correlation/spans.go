@@ -18,8 +18,10 @@ func (m *model) span(s *Span) {
 		if m.nodesOf[s.Service] == nil {
 			m.nodesOf[s.Service] = map[string]bool{}
 		}
-		m.nodesOf[s.Service][s.Node] = true
-		m.tryAttempts()
+		if !m.nodesOf[s.Service][s.Node] {
+			m.nodesOf[s.Service][s.Node] = true
+			m.tryAttempts(func(*item) bool { return true })
+		}
 		for k, l := range m.loggers {
 			if k.node == s.Node && l.state == unknown {
 				l.state = tracing
@@ -45,11 +47,13 @@ func (m *model) span(s *Span) {
 		m.send(old, Alone, nil)
 	}
 	m.clients[k] = x
-	m.tryAttempts()
+	m.tryAttempts(func(*item) bool { return true })
 	m.at(m.now+SpanWait, func() {
 		if m.clients[k] == x {
 			delete(m.clients, k)
-			m.send(x, Alone, nil)
+			if !m.alreadyMade(x) {
+				m.send(x, Alone, nil)
+			}
 		}
 	})
 }
@@ -63,7 +67,7 @@ func (m *model) final(x *item) *identity {
 	s := x.span
 	x.identity = &identity{s.Trace, s.ID, s.Parent}
 	halves := m.halves[idKey{s.Trace, s.ID}]
-	if !m.shares[s.Service] || m.broken == "shared ids" {
+	if s.Format != B3 || m.broken == "shared ids" {
 		m.ids[idKey{s.Trace, s.ID}] = idState{m.now, "sent"}
 		return x.identity
 	}
@@ -100,6 +104,9 @@ func earlier(a, b *item) bool {
 
 // follow gives the parent of a span, whose parent may be a half with another id now: same endpoint, inside its interval.
 func (m *model) follow(x *item, parent string) string {
+	if x.span.Proxy { // another hop's, be its endpoint's name the same
+		return parent
+	}
 	for _, y := range m.halves[idKey{x.span.Trace, x.span.Parent}] {
 		if y != x && y.span.Service == x.span.Service && y.start <= x.start && x.end <= y.end && m.final(y).id != y.span.ID && m.broken != "followers" {
 			return y.identity.id

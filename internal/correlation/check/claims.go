@@ -84,7 +84,10 @@ func (j *judge) attempts() {
 		}
 		p := j.pass(o)
 		inTrace := slices.DeleteFunc(slices.Clone(sides[p]), func(s *out) bool { return s.trace != o.trace })
-		if p != nil && len(inTrace) > 0 && !slices.ContainsFunc(inTrace, func(s *out) bool { return s.id == o.parent }) {
+		// Of a request that its caller sent twice with one id, both may be meant.
+		above := j.get(o.trace, o.parent)
+		fits := above != nil && above.side() && above.entry != nil && above.entry.Node == o.entry.Node && above.entry.Start <= o.entry.Start && o.entry.End() <= above.entry.End()
+		if p != nil && len(inTrace) > 0 && !fits && !slices.ContainsFunc(inTrace, func(s *out) bool { return s.id == o.parent }) {
 			j.fail(Attempts, "%v, its request is %v", o, inTrace)
 		}
 	}

@@ -147,7 +147,7 @@ func (j *judge) pairs() {
 		}
 		s := o.in
 		kept := o.id == s.ID && o.parent == s.Parent
-		if j.holds(s.Service) { // rule 9 may give it another id, or another parent
+		if s.Format == correlation.B3 { // rule 9 may give it another id, or another parent
 			kept = o.id == s.ID || o.parent == s.ID
 		}
 		if !kept || o.Kind != s.Kind && o.how != correlation.Late {
