@@ -177,7 +177,7 @@ func (m *model) finish(a *item, h *head, done bool, used string) {
 	case used == "sent" && !(done && own == a.logged): // Envoy's span of it has left already
 		m.emit(a, Unpaired, Result{Trace: a.trace, ID: id, Parent: a.logged, Kind: Internal, Derived: true})
 		return
-	case done && h.sealed && m.sampled(a): // the SERVER is elsewhere, so is the CLIENT
+	case done && h.sealed: // the SERVER is elsewhere, so is the CLIENT
 		below := a.logged
 		if below == "" {
 			below = own

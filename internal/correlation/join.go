@@ -113,5 +113,5 @@ func (m *model) join(e, s *item) {
 	c, ok := Choose(e.headers, s.span.Format)
 	m.leave(e)
 	m.send(s, Joined, e)
-	m.done(e, s.span.Trace, s, nil, tri(ok && e.entry.Up && c.ID != s.span.Parent))
+	m.done(e, s.span.Trace, s, nil, tri(ok && e.entry.Up && c.of(s.span.Format) && c.ID != s.span.Parent))
 }

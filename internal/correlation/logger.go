@@ -60,7 +60,7 @@ func (l *logger) missed() {
 // relate notes what the joined span shows: what the logged id is.
 func (l *logger) relate(x *item, s *Span) {
 	c, ok := Choose(x.headers, s.Format)
-	if !ok || !x.entry.Up {
+	if !ok || !x.entry.Up || !c.of(s.Format) { // another format's id says nothing of this tracer's
 		return
 	}
 	l.format = c.Format

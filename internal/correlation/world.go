@@ -70,6 +70,7 @@ type SpanKey struct {
 	Trace, ID  string
 	Kind       tracepb.Span_SpanKind
 	Start, End int64
+	Code       int
 	Node       string
 }
 
@@ -139,7 +140,7 @@ type Span struct {
 }
 
 // Key is the span's identity.
-func (s *Span) Key() SpanKey { return SpanKey{s.Trace, s.ID, s.Kind, s.Start, s.End, s.Node} }
+func (s *Span) Key() SpanKey { return SpanKey{s.Trace, s.ID, s.Kind, s.Start, s.End, s.Code, s.Node} }
 
 // Masked gives a request id in the form in which every signal has it: the trace reason at character 14, which Envoy may
 // change, masked, and bytes outside printable ASCII as "!".

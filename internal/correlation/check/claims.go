@@ -40,7 +40,7 @@ func (j *judge) claim(o *out, p *correlation.Pass) {
 	case p.Tracer == "":
 		proven = true // nobody injects, the logged id is the caller's
 	case o.trace != p.Trace:
-	case len(starts) > 0 && logged, tag != "" && o.parent != "", !e.Up && logged:
+	case len(starts) > 0 && logged, logged && tag != "" && o.parent != "", logged && !e.Up:
 		proven = true
 	}
 	if proven && o.parent != p.Caller && o.parent != p.Parent {

@@ -57,9 +57,9 @@ func (g *generator) trace(n *envoy, h map[string]string, rid string, second bool
 		}
 		return &active{trace: c.Trace, id: g.hex(8), parent: c.ID, caller: c.ID, sampled: c.Sampled == 1 && (decided || n.minor <= 38)}
 	case correlation.B3:
-		c, ok := all["b3s"]
+		c, ok := all[correlation.B3] // what it does with both forms is not recorded
 		if !ok {
-			c, ok = all[correlation.B3]
+			c, ok = all["b3s"]
 		}
 		switch {
 		case !ok && (h["x-b3-traceid"] != "" || h["x-b3-spanid"] != ""):
@@ -105,7 +105,7 @@ func (n *envoy) inject(h map[string]string, a *active, id, parent string) {
 // span makes one of Envoy's spans.
 func (n *envoy) span(a *active, id, parent string, start, end int64, code int) *correlation.Span {
 	return &correlation.Span{
-		Trace: a.trace, ID: id, Parent: parent, Start: start, End: end, Service: n.service, Format: n.tracer, Error: code >= 500 || code == 0,
+		Trace: a.trace, ID: id, Parent: parent, Start: start, End: end, Code: code, Service: n.service, Format: n.tracer, Error: code >= 500 || code == 0,
 		Tags: map[string]string{"component": "proxy", "upstream_cluster": n.cluster, "http.status_code": itoa(code), "response_flags": "-"},
 	}
 }
