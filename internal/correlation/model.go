@@ -21,18 +21,17 @@ func Run(w *World) ([]Result, map[string]int, error) { return Broken(w, "") }
 // Broken is Run with one rule left out, to see that somebody notices.
 func Broken(w *World, rule string) ([]Result, map[string]int, error) {
 	m := newModel(rule)
-	var d Decoder
-	for i := range w.Events {
-		ev := &w.Events[i]
-		entries, spans, err := d.Event(ev)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", w.Name, err)
-		}
-		m.advance(ev.At)
-		for _, e := range entries {
+	records, err := w.Records()
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range records {
+		r := &records[i]
+		m.advance(r.At)
+		for _, e := range r.Entries {
 			m.entry(e)
 		}
-		for _, s := range spans {
+		for _, s := range r.Spans {
 			m.span(s)
 		}
 	}
