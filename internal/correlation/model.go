@@ -82,7 +82,7 @@ type nodeState struct {
 	alone    int  // proxy spans in a row that met no entry
 }
 
-// key1 is where an entry and its proxy span meet (rule 5).
+// bucket is where an entry and its proxy span meet (rule 5).
 type bucket struct {
 	who string
 	ms  int64
@@ -97,7 +97,7 @@ type printKey struct {
 	ids   string
 }
 
-type print struct {
+type seen struct {
 	log     string
 	context bool
 	item    *item
@@ -130,7 +130,7 @@ type model struct {
 	out    []Result
 	counts map[string]int
 
-	prints   map[printKey]*print // rule 2
+	prints   map[printKey]*seen // rule 2
 	poorer   map[loggerKey]bool
 	starts   map[startKey][]map[string]string // rule 1
 	loggers  map[loggerKey]*logger            // rule 6
@@ -149,7 +149,7 @@ type model struct {
 
 func newModel(broken string) *model {
 	return &model{
-		broken: broken, counts: map[string]int{}, prints: map[printKey]*print{}, poorer: map[loggerKey]bool{}, starts: map[startKey][]map[string]string{},
+		broken: broken, counts: map[string]int{}, prints: map[printKey]*seen{}, poorer: map[loggerKey]bool{}, starts: map[startKey][]map[string]string{},
 		loggers: map[loggerKey]*logger{}, nodes: map[string]*nodeState{}, waiting: map[bucket][]*item{}, gone: map[bucket][]*gone{}, ids: map[idKey]idState{},
 		heads: map[headKey][]*head{}, unproven: map[idKey]bool{}, clients: map[idKey]*item{}, halves: map[idKey][]*item{}, shares: map[string]bool{}, nodesOf: map[string]map[string]bool{},
 	}
