@@ -109,7 +109,7 @@ func (m *model) late(x *item, g *gone) {
 	case m.broken == "late kinds":
 		m.send(x, Alone, nil)
 	case m.broken == "late parents":
-		x.span.Parent = g.id
+		x.identity = &identity{x.span.Trace, x.span.ID, g.id}
 		m.send(x, Late, nil)
 	default:
 		m.send(x, Late, nil)

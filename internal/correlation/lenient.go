@@ -23,7 +23,7 @@ func Unmarshal(b []byte, m proto.Message) error {
 
 // Marshal encodes m, whose strings may hold what Hidden gave.
 func Marshal(m proto.Message) ([]byte, error) {
-	b, err := proto.Marshal(m)
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		return nil, err
 	}

@@ -21,18 +21,17 @@ func Run(w *World) ([]Result, map[string]int, error) { return Broken(w, "") }
 // Broken is Run with one rule left out, to see that somebody notices.
 func Broken(w *World, rule string) ([]Result, map[string]int, error) {
 	m := newModel(rule)
-	var d Decoder
-	for i := range w.Events {
-		ev := &w.Events[i]
-		entries, spans, err := d.Event(ev)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", w.Name, err)
-		}
-		m.advance(ev.At)
-		for _, e := range entries {
+	records, err := w.Records()
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range records {
+		r := &records[i]
+		m.advance(r.At)
+		for _, e := range r.Entries {
 			m.entry(e)
 		}
-		for _, s := range spans {
+		for _, s := range r.Spans {
 			m.span(s)
 		}
 	}
@@ -83,7 +82,7 @@ type nodeState struct {
 	alone    int  // proxy spans in a row that met no entry
 }
 
-// key1 is where an entry and its proxy span meet (rule 5).
+// bucket is where an entry and its proxy span meet (rule 5).
 type bucket struct {
 	who string
 	ms  int64
@@ -98,7 +97,7 @@ type printKey struct {
 	ids   string
 }
 
-type print struct {
+type seen struct {
 	log     string
 	context bool
 	item    *item
@@ -131,7 +130,7 @@ type model struct {
 	out    []Result
 	counts map[string]int
 
-	prints   map[printKey]*print // rule 2
+	prints   map[printKey]*seen // rule 2
 	poorer   map[loggerKey]bool
 	starts   map[startKey][]map[string]string // rule 1
 	loggers  map[loggerKey]*logger            // rule 6
@@ -150,7 +149,7 @@ type model struct {
 
 func newModel(broken string) *model {
 	return &model{
-		broken: broken, counts: map[string]int{}, prints: map[printKey]*print{}, poorer: map[loggerKey]bool{}, starts: map[startKey][]map[string]string{},
+		broken: broken, counts: map[string]int{}, prints: map[printKey]*seen{}, poorer: map[loggerKey]bool{}, starts: map[startKey][]map[string]string{},
 		loggers: map[loggerKey]*logger{}, nodes: map[string]*nodeState{}, waiting: map[bucket][]*item{}, gone: map[bucket][]*gone{}, ids: map[idKey]idState{},
 		heads: map[headKey][]*head{}, unproven: map[idKey]bool{}, clients: map[idKey]*item{}, halves: map[idKey][]*item{}, shares: map[string]bool{}, nodesOf: map[string]map[string]bool{},
 	}

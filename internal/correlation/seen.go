@@ -38,7 +38,7 @@ func (m *model) learn(x *item) {
 		m.count(x, "duplicate")
 		return
 	}
-	m.prints[p] = &print{}
+	m.prints[p] = &seen{}
 	m.starts[k] = append(m.starts[k], x.headers)
 	m.count(x, "taught")
 }
@@ -67,7 +67,7 @@ func (m *model) repeat(x *item) bool {
 	has := len(Contexts(x.headers)) > 0
 	old := m.prints[k]
 	if old == nil || m.broken == "duplicates" {
-		m.prints[k] = &print{e.Log, has, x, map[string]bool{e.Log: true}}
+		m.prints[k] = &seen{e.Log, has, x, map[string]bool{e.Log: true}}
 		return false
 	}
 	fresh := !old.logs[e.Log] // it has a start entry of its own

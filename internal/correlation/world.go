@@ -5,8 +5,8 @@
 package correlation
 
 import (
+	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -33,6 +33,33 @@ type World struct {
 	Epoch  int64 // Unix ns of the beginning, by the Envoys' clocks
 	Events []Event
 	Truth  Truth
+
+	records []Records // of the events, when asked for
+}
+
+// Records is what one event brings.
+type Records struct {
+	At      time.Duration
+	Entries []*Entry
+	Spans   []*Span
+}
+
+// Records gives what the events bring, one by one. Nobody may change it.
+func (w *World) Records() ([]Records, error) {
+	if w.records != nil {
+		return w.records, nil
+	}
+	var d Decoder
+	list := make([]Records, len(w.Events))
+	for i := range w.Events {
+		entries, spans, err := d.Event(&w.Events[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
+		}
+		list[i] = Records{w.Events[i].At, entries, spans}
+	}
+	w.records = list
+	return list, nil
 }
 
 // Truth is what the Envoys really did.
@@ -162,7 +189,15 @@ func IsUUID(id string) bool {
 	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
 		return false
 	}
-	return strings.Trim(strings.ToLower(strings.ReplaceAll(id, "-", "")), "0123456789abcdef") == "" && strings.Count(id, "-") == 4
+	for i := range len(id) {
+		switch c := id[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func number(s string) int {

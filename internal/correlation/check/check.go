@@ -39,6 +39,7 @@ const (
 	Parent   = "a parent that is not the proven one"
 	Upstream = "an id that went upstream is missing"
 	Late     = "something waited too long"
+	Made     = "a SERVER was made where Envoy's own must be somewhere"
 	Children = "a child lost its parent"
 	Attempts = "an attempt is not below the span of its request"
 )
@@ -65,6 +66,7 @@ func (c *Checker) Run(w *correlation.World, output []Out) []Violation {
 	j.pairs()
 	j.claims()
 	j.times()
+	j.lost()
 	j.children()
 	j.attempts()
 	return j.found
@@ -118,13 +120,12 @@ func (j *judge) fail(rule, format string, args ...any) {
 
 func (j *judge) feed(w *correlation.World) error {
 	j.shares, j.starts, j.ups = map[string]time.Duration{}, map[startKey][]*correlation.Entry{}, map[string]bool{}
-	var d correlation.Decoder
-	for i := range w.Events {
-		entries, spans, err := d.Event(&w.Events[i])
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
+	records, err := w.Records()
+	if err != nil {
+		return err
+	}
+	for i := range records {
+		for _, e := range records[i].Entries {
 			if e.Type == correlation.TypeUp {
 				j.ups[e.Node] = true
 			}
@@ -136,12 +137,12 @@ func (j *judge) feed(w *correlation.World) error {
 				j.entries = append(j.entries, e)
 			}
 		}
-		for _, s := range spans {
+		for _, s := range records[i].Spans {
 			if _, known := j.shares[s.Service]; s.Shared && !known {
 				j.shares[s.Service] = s.At
 			}
 		}
-		j.spans = append(j.spans, spans...)
+		j.spans = append(j.spans, records[i].Spans...)
 	}
 	return nil
 }

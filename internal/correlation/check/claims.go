@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alspan/alspan/internal/correlation"
 )
@@ -68,6 +69,35 @@ func (j *judge) hasAttempt(e *correlation.Entry, id string) bool {
 	return slices.ContainsFunc(j.entries, func(a *correlation.Entry) bool {
 		return a.Type == correlation.TypeUp && a.Node == e.Node && correlation.Masked(a.RequestID) == correlation.Masked(e.RequestID) && strings.Contains(a.Key().Logged, id)
 	})
+}
+
+// lost: a logger that has joined has no SERVER made of a sampled entry: Envoy's span of it is lost, or went elsewhere.
+func (j *judge) lost() {
+	type logger struct{ node, log string }
+	joined := map[logger]time.Duration{}
+	for _, o := range j.out {
+		if o.how != correlation.Joined || !o.in.Proxy || o.entry == nil {
+			continue
+		}
+		k := logger{o.entry.Node, o.entry.Log}
+		if at, ok := joined[k]; !ok || o.at < at {
+			joined[k] = o.at
+		}
+	}
+	for _, o := range j.out {
+		if o.how != correlation.OfEntry || o.below {
+			continue
+		}
+		e, p := o.entry, j.pass(o)
+		at, ever := joined[logger{e.Node, e.Log}]
+		if !ever || p == nil || !p.Exported || !correlation.IsUUID(e.RequestID) || !strings.Contains("9ab", e.RequestID[14:15]) {
+			continue
+		}
+		c, ok := correlation.InFormat(e.Headers, p.Tracer)
+		if o.at-at > j.slack && ok && c.Sampled != 0 {
+			j.fail(Made, "%v", o)
+		}
+	}
 }
 
 // attempts: the CLIENT of an attempt is below the span of its request, where there is one.

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"regexp"
 
 	"github.com/alspan/alspan/internal/correlation"
 )
@@ -49,10 +48,21 @@ type spanKey struct {
 
 type entryKey struct{ log, rid string }
 
-// odd is what bytes that are not printable ASCII become on their ways: the signals write and repair them differently.
-var odd = regexp.MustCompile(`[^ -~]+|!+`)
-
-func sameText(s string) string { return odd.ReplaceAllString(odd.ReplaceAllString(s, "!"), "!") }
+// sameText takes what bytes that are not printable ASCII become on their ways: the signals write and repair them
+// differently. A run of them is one "!".
+func sameText(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c > '~' {
+			c = '!'
+		}
+		if c != '!' || len(out) == 0 || out[len(out)-1] != '!' {
+			out = append(out, c)
+		}
+	}
+	return string(out)
+}
 
 // identify says whether a span was sent by an Envoy or made, and of what.
 func (j *judge) identify(o *out, spans map[spanKey][]*correlation.Span, entries map[entryKey][]*correlation.Entry, taken map[*correlation.Span]bool) {

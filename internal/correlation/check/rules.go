@@ -189,13 +189,28 @@ func (j *judge) times() {
 
 // children: a span whose parent was fed, too, has it in the output.
 func (j *judge) children() {
-	fed := map[[2]string]bool{}
+	fed, left := map[[2]string][]*correlation.Span{}, map[*correlation.Span]*out{}
 	for _, s := range j.spans {
-		fed[[2]string{s.Trace, s.ID}] = true
+		k := [2]string{s.Trace, s.ID}
+		fed[k] = append(fed[k], s)
 	}
 	for _, o := range j.out {
-		if o.in != nil && o.in.Parent != "" && fed[[2]string{o.trace, o.in.Parent}] && j.get(o.trace, o.parent) == nil {
+		left[o.in] = o
+	}
+	for _, o := range j.out {
+		if o.in == nil || o.in.Parent == "" {
+			continue
+		}
+		above := fed[[2]string{o.trace, o.in.Parent}]
+		if len(above) > 0 && j.get(o.trace, o.parent) == nil {
 			j.fail(Children, "%v", o)
+		}
+		// It follows a half of the same endpoint that has another id now, if it can know.
+		above = slices.DeleteFunc(slices.Clone(above), func(p *correlation.Span) bool {
+			return p.Service != o.in.Service || p.Start > o.in.Start || p.End < o.in.End || left[p] == nil || p.At >= o.at
+		})
+		if !o.in.Proxy && len(above) == 1 && o.id == o.in.ID && o.parent != left[above[0]].id {
+			j.fail(Children, "%v, which is of %v", o, left[above[0]])
 		}
 	}
 }

@@ -60,7 +60,6 @@ func entryMessage(e *correlation.Entry) *alsdata.HTTPAccessLogEntry {
 		RequestMethod: corev3.RequestMethod_GET, Scheme: "http", Authority: "shop.example.com", Path: e.Path, RequestId: correlation.Hidden(e.RequestID), RequestHeaders: e.Headers,
 	}}
 	if e.Interim {
-		//nolint:staticcheck // deprecated, and still what Envoy sends
 		p.IntermediateLogEntry = true
 	}
 	if e.Type != correlation.TypeStart {

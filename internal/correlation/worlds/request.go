@@ -2,7 +2,6 @@ package worlds
 
 import (
 	"maps"
-	"strings"
 
 	"github.com/alspan/alspan/internal/correlation"
 )
@@ -183,7 +182,7 @@ func (g *generator) next(n *envoy, depth int) *envoy {
 		return nil
 	}
 	for _, m := range g.nodes {
-		if m != n && !strings.HasPrefix(m.id, "idle") {
+		if m != n {
 			return m
 		}
 	}
