@@ -15,7 +15,9 @@ import (
 type view struct {
 	*request
 	hops     []string
+	logs     []string  // any of these may be the one that made a span, if there are several
 	records  []record  // of the passes, in the order in which they ended
+	tries    []record  // of their attempts
 	passes   []ownSpan // Envoy's spans of the passes ...
 	children []ownSpan // ... and those below them
 	made     []*span   // by the agent
@@ -31,8 +33,8 @@ type view struct {
 // name gives names to everything. shared has the traces that earlier requests of the case could not explain.
 func (v *view) name(shared map[string]string) {
 	slices.SortStableFunc(v.made, func(a, b *span) int {
-		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
+		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(kindRank(a), kindRank(b)),
+			cmp.Compare(a.order(), b.order()), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
 			strings.Compare(a.text("envoy.log_name"), b.text("envoy.log_name")))
 	})
 	// As they began: attempts that break off end in any order.
@@ -82,11 +84,28 @@ func (v *view) name(shared map[string]string) {
 	v.label()
 }
 
+// kindRank puts the spans of requests first.
+func kindRank(s *span) int {
+	return slices.Index([]trace.Span_SpanKind{trace.Span_SPAN_KIND_SERVER, trace.Span_SPAN_KIND_INTERNAL, trace.Span_SPAN_KIND_CLIENT}, s.Kind)
+}
+
+// order is the time by which spans of one kind are numbered: passes begin at the same time, attempts do not.
+func (s *span) order() uint64 {
+	if s.ofRequest() {
+		return s.EndTimeUnixNano
+	}
+	return s.StartTimeUnixNano
+}
+
 // label gives every span its name in parents and trees: SERVER, or edge.SERVER where several Envoys are in the way.
 func (v *view) label() {
 	all := append(slices.Clone(v.made), v.others...)
 	text := func(s *span) string {
-		if slices.Contains(v.hops, s.Service) {
+		switch {
+		case !slices.Contains(v.hops, s.Service):
+		case s.Name == "mirror" || s.text("envoy.upstream_cluster") == "mirror":
+			return v.at(s.Service) + "MIRROR"
+		default:
 			return v.at(s.Service) + kindName(s.Kind)
 		}
 		if s.Service == "caller" && s.id() == v.Span2 {
@@ -131,18 +150,28 @@ func (v *view) lines() []string {
 }
 
 func (v *view) line(s *span) string {
-	words := []string{v.labels[s], "name=" + quoted(s.Name)}
+	words := []string{v.labels[s]}
+	if origin := s.origin(); origin != made {
+		words = append(words, origin)
+	}
+	words = append(words, "name="+quoted(s.Name))
 	add := func(key, value string) {
 		if value != "" {
 			words = append(words, key+"="+quoted(value))
 		}
 	}
-	add("code", s.text("http.response.status_code"))
+	code := s.text("http.response.status_code")
+	if s.origin() == sent {
+		code = s.text("http.status_code")
+	}
+	add("code", code)
 	add("grpc", s.text("rpc.response.status_code"))
 	add("id", cmp.Or(v.ids[s.id()], "new"))
 	add("parent", v.parentName(s))
 	add("trace", v.traces[s.trace()])
-	add("flags", fmt.Sprintf("%02x", s.Flags&0xff))
+	if s.origin() == made { // from 1.40 Envoy says them, too
+		add("flags", fmt.Sprintf("%02x", s.Flags&0xff))
+	}
 	add("state", s.TraceState)
 	for _, l := range s.Links {
 		id, trace := cmp.Or(v.ids[hex.EncodeToString(l.SpanId)], "?"), cmp.Or(v.traces[hex.EncodeToString(l.TraceId)], "?")
@@ -160,7 +189,7 @@ func (v *view) line(s *span) string {
 	if n := s.text("envoy.attempts"); n != "1" {
 		add("attempts", n)
 	}
-	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service {
+	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service && s.origin() != sent && !slices.Contains(v.logs, name) {
 		add("log", cmp.Or(name, "none"))
 	}
 	return strings.Join(words, " ")
