@@ -14,8 +14,9 @@ type m = map[string]any
 // bootstrap is what distinguishes one Envoy of the tests from another.
 type bootstrap struct {
 	envoyFlags
-	Name  string // node cluster and log name: "edge", "mid"
-	Exact bool   // this Envoy knows %SPAN_ID% (1.38+)
+	Name   string // node cluster and log name: "edge", "mid"
+	Silent bool   // the agent gets no access log
+	Exact  bool   // this Envoy knows %SPAN_ID% (1.38+)
 
 	// Addresses of the peers.
 	Agent, Sink, OTLP, OTLPWeb, Zipkin, App, Unix, Mirror, Next, Dead string
@@ -95,7 +96,7 @@ func (b bootstrap) router(records string) m {
 
 // accessLogs are the logs that the agent gets.
 func (b bootstrap) accessLogs() []m {
-	if b.ALS != nil && !*b.ALS {
+	if b.Silent {
 		return nil
 	}
 	if len(b.Logs) == 0 {

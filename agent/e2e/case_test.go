@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -20,7 +21,9 @@ import (
 
 // testCase is one file of testdata on one version of Envoy.
 type testCase struct {
-	Name     string
+	Name     string // of the file
+	Signal   string // one of envoyFlags.Signals
+	Section  string // where its wants stand: "want" for the first signal, "want SIGNAL" for another one
 	Envoy    envoyFlags
 	Agent    map[string]any // put over the configuration that all cases share
 	Requests []*request
@@ -33,8 +36,7 @@ type envoyFlags struct {
 	Hops          []string          `yaml:"hops"`          // Envoys in a row; one, "edge", by default
 	Nodes         map[string]string `yaml:"nodes"`         // their node ids, "<hop>-1" by default
 	Outbound      []string          `yaml:"outbound"`      // those whose listener is OUTBOUND
-	ALS           *bool             `yaml:"als"`           // false: the agent gets no access log
-	Traces        string            `yaml:"traces"`        // who gets the tracers' spans: "agent", or the test alone
+	Signals       []string          `yaml:"signals"`       // what the agent gets, a run for each: "als", the default, "traces", or "both"
 	Tracing       string            `yaml:"tracing"`       // none, otel or zipkin
 	OTLPHTTP      bool              `yaml:"otlp_http"`     // the OpenTelemetry tracer exports over HTTP
 	ZipkinProto   bool              `yaml:"zipkin_proto"`  // the Zipkin tracer exports protobuf
@@ -84,19 +86,26 @@ func loadCases(version string, whole bool) ([]*testCase, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := parseCase(strings.TrimSuffix(filepath.Base(file), ".txtar"), version, content)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read %s: %w", file, err)
-		}
-		if whole || slices.Contains(c.Envoy.Versions, version) {
-			all = append(all, c)
+		name, signals := strings.TrimSuffix(filepath.Base(file), ".txtar"), []string{""}
+		for i := 0; i < len(signals); i++ {
+			c, err := parseCase(name, version, signals[i], content)
+			if err != nil {
+				return nil, fmt.Errorf("cannot read %s: %w", file, err)
+			}
+			if whole || slices.Contains(c.Envoy.Versions, version) {
+				all = append(all, c)
+			}
+			if i == 0 {
+				signals = c.Envoy.Signals
+			}
 		}
 	}
 	return all, nil
 }
 
-func parseCase(name, version string, content []byte) (*testCase, error) {
-	c := &testCase{Name: name, Want: map[string][]string{}}
+// parseCase reads a case for a version and one of its signals, the first if that is "".
+func parseCase(name, version, signal string, content []byte) (*testCase, error) {
+	c := &testCase{Name: name, Section: strings.TrimSpace("want " + signal), Want: map[string][]string{}}
 	override := map[string][]string{}
 	for _, file := range txtar.Parse(content).Files {
 		var err error
@@ -106,14 +115,17 @@ func parseCase(name, version string, content []byte) (*testCase, error) {
 		case "agent.yaml":
 			err = yaml.Unmarshal(file.Data, &c.Agent)
 		case "requests":
-			c.Requests, err = parseRequests(name+"/"+version, string(file.Data))
-		case "want":
+			c.Requests, err = parseRequests(name+"/"+version+"/"+signal, string(file.Data))
+		case c.Section:
 			err = parseWant(string(file.Data), c.Want)
-		case "want " + version: // replaces single requests
+		case c.Section + " " + version: // replaces single requests
 			err = parseWant(string(file.Data), override)
 		default:
-			v, ok := strings.CutPrefix(file.Name, "want ")
-			if !ok || !slices.Contains(toolbox.OtherEnvoys(), toolbox.Tool{Name: "envoy", Version: v}) {
+			v, ok := strings.CutPrefix(file.Name, "want")
+			for _, other := range c.Envoy.Signals {
+				v = strings.TrimPrefix(v, " "+other)
+			}
+			if !ok || v != "" && !slices.Contains(toolbox.OtherEnvoys(), toolbox.Tool{Name: "envoy", Version: strings.TrimSpace(v)}) {
 				err = fmt.Errorf("unknown section")
 			}
 		}
@@ -129,6 +141,10 @@ func parseCase(name, version string, content []byte) (*testCase, error) {
 	if len(c.Envoy.Hops) == 0 {
 		c.Envoy.Hops = []string{"edge"}
 	}
+	if len(c.Envoy.Signals) == 0 {
+		c.Envoy.Signals = []string{"als"}
+	}
+	c.Signal = cmp.Or(signal, c.Envoy.Signals[0])
 	for request, lines := range override {
 		if c.Want[request] == nil {
 			return nil, fmt.Errorf("%q is overridden for %s but not wanted at all", request, version)
@@ -147,6 +163,14 @@ func parseCase(name, version string, content []byte) (*testCase, error) {
 		return nil, fmt.Errorf("%d requests but %d wants", len(c.Requests), len(c.Want))
 	}
 	return c, nil
+}
+
+// title names the case among all that run.
+func (c *testCase) title() string {
+	if len(c.Envoy.Signals) > 1 {
+		return c.Name + "+" + c.Signal
+	}
+	return c.Name
 }
 
 // parseWant reads blocks of "NAME:" followed by indented lines.

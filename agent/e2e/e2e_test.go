@@ -26,7 +26,7 @@ func TestEnvoy(t *testing.T) {
 		}
 		t.Run(tool.Version, func(t *testing.T) {
 			for _, c := range cases {
-				t.Run(c.Name, func(t *testing.T) {
+				t.Run(c.title(), func(t *testing.T) {
 					t.Parallel()
 					l.run(t, tool.Version, c)
 				})
@@ -103,7 +103,7 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 		v.name(shared)
 		if want, got := c.Want[v.Name], v.lines(); !slices.Equal(want, got) {
 			if *update {
-				wants(t, c.Name, version, v.Name, got)
+				wants(t, c, version, v.Name, got)
 			}
 			t.Errorf("%s:\n got  %s\n want %s", v.Name, strings.Join(got, "\n      "), strings.Join(want, "\n      "))
 		}
@@ -146,14 +146,14 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	s.mirror = startUpstream(t, "mirror", b3, s.relay.report)
 	s.agent = startAgent(t, l.agent, merge(c.agentConfig(s.relay.address), c.Agent))
 	otlp, web, zipkin := s.sink.grpc, s.sink.web, s.sink.web
-	if c.Envoy.Traces == "agent" {
+	if c.sendsTraces() {
 		otlp, web = startTap(t, s.sink, false, s.agent.grpc), startTap(t, s.sink, false, s.agent.http)
 		zipkin = startTap(t, s.sink, false, s.agent.zipkin)
 	}
 	dead := freeAddresses(t, 1)[0]
 	next := s.app.address
 	for _, hop := range slices.Backward(c.Envoy.Hops) {
-		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Exact: knowsSpanID(version), Agent: s.agent.grpc,
+		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Silent: !c.sendsALS(), Exact: knowsSpanID(version), Agent: s.agent.grpc,
 			Sink: s.sink.grpc, OTLP: otlp, OTLPWeb: web, Zipkin: zipkin, App: s.app.address, Unix: s.app.unix, Mirror: s.mirror.address, Next: next, Dead: dead})
 		next = e.address
 		s.envoys = slices.Insert(s.envoys, 0, e)
@@ -161,12 +161,12 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	return s
 }
 
-// agentConfig is the agent's configuration in a case that has nothing special. The waits are those of the tracers' flushes
-// here; where no span of Envoy comes, entries need not wait for one.
+// agentConfig is the agent's configuration in a case that has nothing special. The waits are short, and so are those of the
+// tracers' flushes; where only one of the signals comes nothing needs to wait.
 func (c *testCase) agentConfig(upstream string) map[string]any {
 	wait, spanWait := "200ms", "200ms"
-	if c.Envoy.Traces == "agent" && c.sendsALS() {
-		wait, spanWait = "4s", "2s"
+	if c.Signal == "both" {
+		wait, spanWait = "3s", "1500ms"
 	}
 	return map[string]any{
 		"receive": map[string]any{"grpc": map[string]any{"address": "127.0.0.1:0"},
@@ -177,8 +177,9 @@ func (c *testCase) agentConfig(upstream string) map[string]any {
 	}
 }
 
-// sendsALS tells whether the agent gets the access log.
-func (c *testCase) sendsALS() bool { return c.Envoy.ALS == nil || *c.Envoy.ALS }
+// sendsALS and sendsTraces tell what the agent gets.
+func (c *testCase) sendsALS() bool    { return c.Signal != "traces" }
+func (c *testCase) sendsTraces() bool { return c.Signal != "als" }
 
 // knowsSpanID says whether a version has the formatter %SPAN_ID%.
 func knowsSpanID(version string) bool { return version >= "1.38" }

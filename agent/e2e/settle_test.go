@@ -94,7 +94,7 @@ func (m metrics) counted(c *testCase, n traffic, exported int) error {
 	if !c.sendsALS() {
 		n.ends, n.starts, n.tries, n.others = 0, 0, 0, 0
 	}
-	if c.Envoy.Traces != "agent" {
+	if !c.sendsTraces() {
 		n.spans = 0
 	}
 	want := metrics{

@@ -20,16 +20,16 @@ var update = flag.Bool("update", false, "write what comes out into the wants of 
 var updating sync.Mutex
 
 // wants puts the lines of a request into a case: into the section of the version where that differs from the others.
-func wants(t *testing.T, c, version, request string, lines []string) {
+func wants(t *testing.T, c *testCase, version, request string, lines []string) {
 	t.Helper()
 	updating.Lock()
 	defer updating.Unlock()
-	file := filepath.Join("testdata", c+".txtar")
+	file := filepath.Join("testdata", c.Name+".txtar")
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	section := "want"
+	section := c.Section
 	if version != toolbox.Envoy().Version {
 		section += " " + version
 	}
