@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -271,6 +272,7 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 		return traces.Outcome{Full: true}
 	}
 	s.now = s.p.clock()
+	s.p.shares(m.Marks)
 	for m.NextScope() {
 		origin := s.p.origins.Find(m.Resource(), m.Scope())
 		for more := true; more; {
@@ -296,6 +298,13 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	return o
 }
 
+// shares learns whether there is anybody who shares span ids: the join tells such spans apart.
+func (p *Pipeline) shares(marks []traces.Mark) {
+	if !p.sharing.Load() && slices.ContainsFunc(marks, func(m traces.Mark) bool { return m&traces.Shared != 0 }) {
+		p.sharing.Store(true)
+	}
+}
+
 // take decides whether a span goes on as it came, or has to do with an entry. It gives false for one with an invalid id.
 func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark) bool {
 	if !s.span.ValidIDs() {
@@ -308,9 +317,6 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
-	if i.Shared && !p.sharing.Load() {
-		p.sharing.Store(true)
-	}
 	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URL)
 	s.tally.repaired += int64(repaired)
 	if i.What == spanbuilder.ProxySpan {

@@ -45,12 +45,6 @@ func (h *halves) add(s *Item, now int64) {
 		return
 	}
 	service := s.endpoint()
-	if s.Shared {
-		if len(h.endpoints) >= mostEndpoints {
-			clear(h.endpoints)
-		}
-		h.endpoints[service] = now
-	}
 	h.forget(now)
 	key := idKey(s.Trace, s.ID)
 	if _, shares := h.endpoints[service]; !shares && len(h.byID[key]) == 0 {
@@ -60,6 +54,15 @@ func (h *halves) add(s *Item, now int64) {
 	h.byID[x.key] = append(h.byID[x.key], x)
 	h.order = append(h.order, x)
 	s.half = x
+}
+
+// Shares learns that the endpoint of s shares ids: to be called before the spans that come with s are added.
+func (t *Table) Shares(s *Item) {
+	h := &t.halves
+	if len(h.endpoints) >= mostEndpoints {
+		clear(h.endpoints)
+	}
+	h.endpoints[s.endpoint()] = s.Arrived
 }
 
 // endpoint tells spans of different processes apart, as far as they say who they are.
