@@ -28,6 +28,7 @@ type half struct {
 	kind       int32
 	arrived    int64
 	settled    bool
+	held       bool // it does not leave at once: its endpoint shares ids, or another span has its id
 }
 
 const (
@@ -39,7 +40,7 @@ func (h *halves) init(wait int64) {
 	h.byID, h.endpoints, h.life = map[uint64][]*half{}, map[uint64]int64{}, wait+int64(remember)
 }
 
-// add remembers a span of an endpoint that shares ids.
+// add remembers a span, once anybody shares ids.
 func (h *halves) add(s *Item, now int64) {
 	if !s.Zipkin {
 		return
@@ -47,10 +48,11 @@ func (h *halves) add(s *Item, now int64) {
 	service := s.endpoint()
 	h.forget(now)
 	key := idKey(s.Trace, s.ID)
-	if _, shares := h.endpoints[service]; !shares && len(h.byID[key]) == 0 {
+	if len(h.endpoints) == 0 {
 		return
 	}
-	x := &half{key: key, service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
+	_, shares := h.endpoints[service]
+	x := &half{key: key, held: shares || len(h.byID[key]) > 0, service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
 	h.byID[x.key] = append(h.byID[x.key], x)
 	h.order = append(h.order, x)
 	s.half = x
@@ -88,7 +90,7 @@ func (h *halves) forget(now int64) {
 
 // holdsBack tells whether s may not leave yet: another half may come.
 func (t *Table) holdsBack(s *Item) bool {
-	return s.half != nil && t.cause != Drained && t.cause != Evicted && t.now < s.Arrived+int64(t.o.SpanWait)
+	return s.half != nil && s.half.held && t.cause != Drained && t.cause != Evicted && t.now < s.Arrived+int64(t.o.SpanWait)
 }
 
 // settle decides the id of a half, for good.
