@@ -187,7 +187,7 @@ func (s *source) take(i *item) {
 	if i.keys.Print == 0 {
 		i.keys.Print = id.Print(e, s.logger)
 	}
-	replaces, repeated := s.repeated(i.keys.Print)
+	replaces, repeated := s.repeated(i)
 	switch {
 	case repeated && !replaces:
 		s.tally.duplicate++
@@ -225,16 +225,23 @@ func (s *source) take(i *item) {
 
 // repeated tells whether another report of the same request came before, and whether this one is better than that: it has
 // a trace context, and the other has none.
-func (s *source) repeated(print uint64) (replaces, repeated bool) {
+func (s *source) repeated(i *item) (replaces, repeated bool) {
 	l, context := s.logger, s.identity.HasContext()
-	other, had, repeated := s.p.prints.Enter(print, l, context, recent.Ticks(s.now))
-	if !repeated || had == context {
-		return false, repeated
+	index, had, repeated := s.p.prints.Enter(i.keys.Print, l, context, recent.Ticks(s.now))
+	if !repeated {
+		return false, false
+	}
+	other := s.p.loggers.At(index)
+	if other != l && i.use == spanbuilder.Request && (had || !context) {
+		s.identity.Forget(&i.entry, l) // each log has its own start entries
+	}
+	if had == context {
+		return false, true
 	}
 	if had {
 		l.Poor()
-	} else if o := s.p.loggers.At(other); o != nil {
-		o.Poor()
+	} else if other != nil {
+		other.Poor()
 	}
 	return context, true
 }

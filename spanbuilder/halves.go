@@ -114,6 +114,7 @@ func (t *Table) settle(x *half) {
 	if x.final = x.id; taken || keeper != nil && keeper != x {
 		x.final = t.id.halfID(x.trace, x.id, max(x.node, x.service), x.start, x.end)
 	}
+	t.ids.Leave(x.trace, x.final, Sent, t.ticks) // it will
 }
 
 // before tells whether x rather than y keeps the id: the caller, else the first.
@@ -139,7 +140,8 @@ func (d *derivation) halfID(trace propagation.TraceID, id propagation.SpanID, wh
 
 // follow gives the new parent of a span whose parent has got another id, zero if it has not.
 func (t *Table) follow(s *Item) (parent propagation.SpanID) {
-	if !s.Zipkin || len(t.halves.endpoints) == 0 || s.Parent.IsZero() {
+	// A SERVER is below another process, though that may call itself the same.
+	if !s.Zipkin || s.Kind == kindServer || len(t.halves.endpoints) == 0 || s.Parent.IsZero() {
 		return parent
 	}
 	for _, x := range t.halves.byID[idKey(s.Trace, s.Parent)] {
