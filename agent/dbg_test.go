@@ -39,6 +39,19 @@ func TestDbg(t *testing.T) {
 			fmt.Println(e.At, string(e.Bytes))
 		}
 	}
+	records, _ := w.Records()
+	for _, r := range records {
+		for _, e := range r.Entries {
+			if line := fmt.Sprintf("ENTRY %12v %s", e.At, entryText(e)); strings.Contains(line, grep) {
+				fmt.Println(line)
+			}
+		}
+		for _, e := range r.Spans {
+			if line := fmt.Sprintf("SPAN %12v %+v", e.At, *e); strings.Contains(line, grep) {
+				fmt.Println(line)
+			}
+		}
+	}
 	results, _, _ := correlation.Broken(w, "")
 	for _, r := range results {
 		if line := fmt.Sprintf("MODEL %12v %-8s %s/%s below %s how=%s derived=%v %s", r.At, strings.TrimPrefix(r.Kind.String(), "SPAN_KIND_"), r.Trace, r.ID, r.Parent, r.How, r.Derived, entryText(r.Entry)); strings.Contains(line, grep) {

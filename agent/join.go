@@ -50,6 +50,11 @@ func (j *joiner) takeAll() {
 			j.table.Departed(&q.left[i])
 		}
 		for i := range q.items {
+			if q.items[i].Shared {
+				j.table.Shares(&q.items[i])
+			}
+		}
+		for i := range q.items {
 			j.table.Add(&q.items[i])
 		}
 		for j.p.cells.Used()*16 > j.p.cells.Size()*evictAbove && j.table.Evict() {

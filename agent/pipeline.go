@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -186,7 +187,7 @@ func (s *source) take(i *item) {
 	if i.keys.Print == 0 {
 		i.keys.Print = id.Print(e, s.logger)
 	}
-	replaces, repeated := s.repeated(i.keys.Print)
+	replaces, repeated := s.repeated(i)
 	switch {
 	case repeated && !replaces:
 		s.tally.duplicate++
@@ -224,16 +225,23 @@ func (s *source) take(i *item) {
 
 // repeated tells whether another report of the same request came before, and whether this one is better than that: it has
 // a trace context, and the other has none.
-func (s *source) repeated(print uint64) (replaces, repeated bool) {
+func (s *source) repeated(i *item) (replaces, repeated bool) {
 	l, context := s.logger, s.identity.HasContext()
-	other, had, repeated := s.p.prints.Enter(print, l, context, recent.Ticks(s.now))
-	if !repeated || had == context {
-		return false, repeated
+	index, had, repeated := s.p.prints.Enter(i.keys.Print, l, context, recent.Ticks(s.now))
+	if !repeated {
+		return false, false
+	}
+	other := s.p.loggers.At(index)
+	if other != l && i.use == spanbuilder.Request && (had || !context) {
+		s.identity.Forget(&i.entry, l) // each log has its own start entries
+	}
+	if had == context {
+		return false, true
 	}
 	if had {
 		l.Poor()
-	} else if o := s.p.loggers.At(other); o != nil {
-		o.Poor()
+	} else if other != nil {
+		other.Poor()
 	}
 	return context, true
 }
@@ -271,6 +279,7 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 		return traces.Outcome{Full: true}
 	}
 	s.now = s.p.clock()
+	s.p.shares(m.Marks)
 	for m.NextScope() {
 		origin := s.p.origins.Find(m.Resource(), m.Scope())
 		for more := true; more; {
@@ -296,6 +305,13 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	return o
 }
 
+// shares learns whether there is anybody who shares span ids: the join tells such spans apart.
+func (p *Pipeline) shares(marks []traces.Mark) {
+	if !p.sharing.Load() && slices.ContainsFunc(marks, func(m traces.Mark) bool { return m&traces.Shared != 0 }) {
+		p.sharing.Store(true)
+	}
+}
+
 // take decides whether a span goes on as it came, or has to do with an entry. It gives false for one with an invalid id.
 func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark) bool {
 	if !s.span.ValidIDs() {
@@ -308,9 +324,6 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
-	if i.Shared && !p.sharing.Load() {
-		p.sharing.Store(true)
-	}
 	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URL)
 	s.tally.repaired += int64(repaired)
 	if i.What == spanbuilder.ProxySpan {

@@ -139,7 +139,7 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	}
 	// Never the id that its SERVER hangs below.
 	c.Parent, c.Own = own, logged
-	if logged.IsZero() || !proven || left || known != NotSeen || c.Trace != trace || logged == own || h != nil && h.parent == logged ||
+	if logged.IsZero() || !proven || left || known != NotSeen || c.Trace != trace || logged == own || h != nil && (h.parent == logged || h.own == logged) ||
 		t.ids.Leave(trace, logged, Made, t.ticks) != NotSeen {
 		c.Own = t.id.newSpan(roleClient, c.Trace, logged, &t.entry, a.Logger)
 	}

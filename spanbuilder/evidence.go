@@ -128,8 +128,10 @@ var rows = [NumRows]row{
 	}},
 	{"met_parent", func(v *evidence) bool { return v.relation() == ParentID }, claimParent},
 	// Evidence: a tag with another id of the same trace, an upstream host, and a tracestate, which the tracer writes when it
-	// injects. The logged id went upstream. Unknown: the parent.
-	{"id_tag_trace_state", func(v *evidence) bool { return v.tagged() && v.traceState && !v.logger.neverInjects() }, func(v *evidence, c *Claim) {
+	// injects, or a log that never lists one. The logged id went upstream. Unknown: the parent.
+	{"id_tag_trace_state", func(v *evidence) bool {
+		return v.tagged() && (v.traceState || !v.logger.logsTraceState.Load()) && !v.logger.neverInjects()
+	}, func(v *evidence, c *Claim) {
 		c.Own, c.Up = v.tagSpan, v.logged.Span
 	}},
 	// Evidence: a tag, and no sign of injection. Our own id is known; the logged one is the caller's as far as we know.

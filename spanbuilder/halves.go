@@ -28,6 +28,7 @@ type half struct {
 	kind       int32
 	arrived    int64
 	settled    bool
+	held       bool // it does not leave at once: its endpoint shares ids, or another span has its id
 }
 
 const (
@@ -39,27 +40,31 @@ func (h *halves) init(wait int64) {
 	h.byID, h.endpoints, h.life = map[uint64][]*half{}, map[uint64]int64{}, wait+int64(remember)
 }
 
-// add remembers a span of an endpoint that shares ids.
+// add remembers a span, once anybody shares ids.
 func (h *halves) add(s *Item, now int64) {
 	if !s.Zipkin {
 		return
 	}
 	service := s.endpoint()
-	if s.Shared {
-		if len(h.endpoints) >= mostEndpoints {
-			clear(h.endpoints)
-		}
-		h.endpoints[service] = now
-	}
 	h.forget(now)
 	key := idKey(s.Trace, s.ID)
-	if _, shares := h.endpoints[service]; !shares && len(h.byID[key]) == 0 {
+	if len(h.endpoints) == 0 {
 		return
 	}
-	x := &half{key: key, service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
+	_, shares := h.endpoints[service]
+	x := &half{key: key, held: shares || len(h.byID[key]) > 0, service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
 	h.byID[x.key] = append(h.byID[x.key], x)
 	h.order = append(h.order, x)
 	s.half = x
+}
+
+// Shares learns that the endpoint of s shares ids: to be called before the spans that come with s are added.
+func (t *Table) Shares(s *Item) {
+	h := &t.halves
+	if len(h.endpoints) >= mostEndpoints {
+		clear(h.endpoints)
+	}
+	h.endpoints[s.endpoint()] = s.Arrived
 }
 
 // endpoint tells spans of different processes apart, as far as they say who they are.
@@ -85,7 +90,7 @@ func (h *halves) forget(now int64) {
 
 // holdsBack tells whether s may not leave yet: another half may come.
 func (t *Table) holdsBack(s *Item) bool {
-	return s.half != nil && t.cause != Drained && t.cause != Evicted && t.now < s.Arrived+int64(t.o.SpanWait)
+	return s.half != nil && s.half.held && t.cause != Drained && t.cause != Evicted && t.now < s.Arrived+int64(t.o.SpanWait)
 }
 
 // settle decides the id of a half, for good.
@@ -109,6 +114,7 @@ func (t *Table) settle(x *half) {
 	if x.final = x.id; taken || keeper != nil && keeper != x {
 		x.final = t.id.halfID(x.trace, x.id, max(x.node, x.service), x.start, x.end)
 	}
+	t.ids.Leave(x.trace, x.final, Sent, t.ticks) // it will
 }
 
 // before tells whether x rather than y keeps the id: the caller, else the first.
@@ -134,7 +140,8 @@ func (d *derivation) halfID(trace propagation.TraceID, id propagation.SpanID, wh
 
 // follow gives the new parent of a span whose parent has got another id, zero if it has not.
 func (t *Table) follow(s *Item) (parent propagation.SpanID) {
-	if !s.Zipkin || len(t.halves.endpoints) == 0 || s.Parent.IsZero() {
+	// A SERVER is below another process, though that may call itself the same.
+	if !s.Zipkin || s.Kind == kindServer || len(t.halves.endpoints) == 0 || s.Parent.IsZero() {
 		return parent
 	}
 	for _, x := range t.halves.byID[idKey(s.Trace, s.Parent)] {

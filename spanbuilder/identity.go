@@ -84,6 +84,13 @@ func (i *Identity) Read(e *wire.Entry, l *Logger) {
 	i.read(e, l, s)
 }
 
+// Forget takes what the start entry of e has said, for nothing: e repeats what another log has said.
+func (i *Identity) Forget(e *wire.Entry, l *Logger) {
+	if i.start.any() {
+		i.start.Take(i.startKey(e, l))
+	}
+}
+
 // Recall is Headers and Read for an entry that has waited, with what its start entry has said.
 func (i *Identity) Recall(e *wire.Entry, l *Logger, s Started) {
 	i.Headers(e)

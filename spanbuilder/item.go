@@ -203,7 +203,7 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 		i.Node = p.hash(node)
 	}
 	switch {
-	case len(rid) > 0 || s.Kind == kindServer:
+	case len(rid) > 0 || len(node) > 0 || s.Kind == kindServer: // the span of an attempt names no node
 		i.What, i.Request = ProxySpan, p.requestKey(rid, i.Node, i.Start)
 	case s.Kind == kindClient:
 		i.What = AttemptSpan

@@ -8,8 +8,8 @@ import (
 // not ask the join, and a span that comes after its entry has left is known to be late. It is used by all goroutines at once.
 type Requests struct{ *recent.Table }
 
-// NewRequests makes a memory of that many bytes.
-func NewRequests(bytes int) *Requests { return &Requests{recent.New(bytes, remember)} }
+// NewRequests makes a memory of that many bytes: of what has waited, and has left since.
+func NewRequests(bytes int) *Requests { return &Requests{recent.New(bytes, 2*remember)} }
 
 // What is remembered of a request: one of these, and the index of the logger.
 const (

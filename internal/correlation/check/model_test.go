@@ -1,12 +1,18 @@
 package check_test
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/alspan/alspan/internal/correlation"
 	"github.com/alspan/alspan/internal/correlation/check"
 	"github.com/alspan/alspan/internal/correlation/worlds"
 	"github.com/alspan/alspan/internal/recordings"
+)
+
+var (
+	howMany = flag.Uint64("worlds", 2000, "how many worlds are made")
+	from    = flag.Uint64("from", 0, "the first of them")
 )
 
 // judge gives what is wrong with the model's own spans, with a rule left out or with none ("").
@@ -42,7 +48,7 @@ func TestModelOverWorlds(t *testing.T) {
 	for part := range uint64(4) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
-			for n := part; n < 2000; n += 4 {
+			for n := *from + part; n < *from+*howMany; n += 4 {
 				w := worlds.Generate(n)
 				for _, v := range judge(t, w, "") {
 					t.Errorf("%s: %v", w.Name, v)
