@@ -48,6 +48,7 @@ type envoyFlags struct {
 	IDTags        bool              `yaml:"id_tags"`       // custom tags %TRACE_ID% and %SPAN_ID%
 	NoPropagation bool              `yaml:"no_context_propagation"`
 	HTTP10        bool              `yaml:"accept_http_10"`
+	Callers       bool              `yaml:"callers"`    // the callers report their spans to the agent, as Zipkin
 	Attempts      bool              `yaml:"attempts"`   // the router logs each attempt
 	Logs          []string          `yaml:"logs"`       // log names of the loggers that the agent serves; one, the Envoy's name, by default
 	BareLogs      []string          `yaml:"bare_logs"`  // those of them that log no headers

@@ -24,7 +24,7 @@ func (v *view) check(t *testing.T, s *span) {
 	}
 	if s.origin() != made {
 		v.checkOwn(t, s, fail)
-	} else if remote := s.Flags>>8 == 3; len(s.ParentSpanId) > 0 && remote != (s.Kind == trace.Span_SPAN_KIND_SERVER || s.Kind == trace.Span_SPAN_KIND_INTERNAL) {
+	} else if remote := s.Flags>>8 == 3; len(s.ParentSpanId) > 0 && remote != s.ofRequest() {
 		// The parent of a span of a request came in a header; that of any other is a span of ours.
 		fail("flags %#x are wrong about the parent being remote", s.Flags)
 	}
@@ -59,9 +59,9 @@ func (v *view) check(t *testing.T, s *span) {
 		}
 		maps.DeleteFunc(gotEvents, func(name string, _ int64) bool { _, ok := wantEvents[name]; return !ok }) // Zipkin's annotations
 		compare("events", wantEvents, gotEvents)
-		if s.Kind == trace.Span_SPAN_KIND_CLIENT {
-			outboundAttributes(want, r)
-		}
+	}
+	if s.ofRequest() && s.Kind == trace.Span_SPAN_KIND_CLIENT {
+		outboundAttributes(want, r)
 	}
 	got := map[string]string{}
 	for key := range want {
@@ -80,11 +80,11 @@ func (v *view) checkServer(s *span, r record, fail func(format string, args ...a
 		fail("it lasts %d ns, Envoy says %d ns and %d ms", end-start, r.Length, r.Duration)
 	}
 	for _, own := range v.passes {
-		if own.Hop != r.Hop || r.SpanID != "" && own.ID != r.SpanID || r.SpanID == "" && len(v.passes) > len(v.hops) {
+		if own.Hop != r.Hop || r.SpanID != "" && own.ID != r.SpanID || own.Code != r.Code {
 			continue
 		}
-		// Envoy's tracers read the clock once more at the end, usually 10 us later, and Zipkin counts in microseconds.
-		if off := time.Duration(own.End - end).Abs(); own.Start != start && own.Start != start/1000*1000 || off > 50*time.Millisecond {
+		// Envoy's tracers read the clock once more at the end, usually 10 us later, but not on a busy machine, and Zipkin counts in microseconds.
+		if off := time.Duration(own.End - end).Abs(); own.Start != start && own.Start != start/1000*1000 || off > 500*time.Millisecond {
 			fail("it is %d..%d, Envoy's own span is %d..%d", start, end, own.Start, own.End)
 		}
 		if s.id() == own.ID && (s.trace() != own.Trace || kindName(s.Kind) != own.Kind) {
@@ -139,10 +139,8 @@ func (v *view) recordOf(s *span) (record, bool) {
 			}
 		}
 	}
-	for _, r := range v.records {
-		if r.Hop == s.Service && s.text("http.response.status_code") == number(r.Code) {
-			return r, true
-		}
+	if r, ok := v.passOf(s.Service, s.code()); ok {
+		return r, true
 	}
 	return v.attemptOf(s)
 }
@@ -160,8 +158,9 @@ func (v *view) attemptOf(s *span) (best record, ok bool) {
 	return best, ok
 }
 
-// checkAll holds for all spans of a case together, whoever reported them.
-func checkAll(t *testing.T, all []*span) {
+// checkAll holds for all spans of a case together, whoever reported them. Where span ids are shared, a caller who does not
+// report to the agent has the same id as Envoy's span.
+func checkAll(t *testing.T, all []*span, c *testCase) {
 	t.Helper()
 	parents, copies := map[string]string{}, map[string]int{}
 	for _, s := range all {
@@ -172,7 +171,9 @@ func checkAll(t *testing.T, all []*span) {
 			t.Errorf("invalid span: %v", s.Span)
 		}
 		key := s.trace() + s.id()
-		copies[key]++
+		if copies[key]++; s.Service == "caller" && parents[key] != "" {
+			continue // the other one of a shared id is looked at
+		}
 		parents[key] = s.trace() + s.parent()
 		seen := map[string]bool{}
 		for _, a := range s.Attributes {
@@ -183,7 +184,7 @@ func checkAll(t *testing.T, all []*span) {
 		}
 	}
 	for _, s := range all {
-		if got := copies[s.trace()+s.id()]; got != 1 {
+		if got := copies[s.trace()+s.id()]; got != 1 && (got != 2 || s.Service != "caller" || !c.Envoy.Shared || c.Envoy.Callers) {
 			t.Errorf("trace %s has span %s %d times", s.trace(), s.id(), got)
 		}
 	}

@@ -28,9 +28,10 @@ func (s *span) origin() string {
 	return sent
 }
 
-// ofRequest tells whether a span is about a request rather than about one attempt of it.
+// ofRequest tells whether a span is about a request rather than about one attempt of it: only that has the path, or as
+// Envoy's own the node.
 func (s *span) ofRequest() bool {
-	return s.Kind == trace.Span_SPAN_KIND_SERVER || s.Kind == trace.Span_SPAN_KIND_INTERNAL || s.text("node_id") != ""
+	return s.Kind != trace.Span_SPAN_KIND_CLIENT || s.text("url.path") != "" || s.text("node_id") != ""
 }
 
 // checkOwn compares a span that Envoy exported with what left the agent: nothing of it may be lost or changed, but for its

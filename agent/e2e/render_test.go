@@ -34,7 +34,7 @@ type view struct {
 func (v *view) name(shared map[string]string) {
 	slices.SortStableFunc(v.made, func(a, b *span) int {
 		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(kindRank(a), kindRank(b)),
-			cmp.Compare(a.order(), b.order()), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
+			cmp.Compare(v.order(a), v.order(b)), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
 			strings.Compare(a.text("envoy.log_name"), b.text("envoy.log_name")))
 	})
 	// As they began: attempts that break off end in any order.
@@ -84,17 +84,56 @@ func (v *view) name(shared map[string]string) {
 	v.label()
 }
 
-// kindRank puts the spans of requests first.
+// ended gives when the pass ended of which Envoy exported a span: Zipkin's span of a redirect's second pass ends too late.
+func (v *view) ended(own ownSpan) int64 {
+	if r, ok := v.passOf(own.Hop, number(own.Code)); ok {
+		return r.startNano() + r.Length
+	}
+	return own.End
+}
+
+// kindRank puts the spans of requests first, and those of mirrors last.
 func kindRank(s *span) int {
-	return slices.Index([]trace.Span_SpanKind{trace.Span_SPAN_KIND_SERVER, trace.Span_SPAN_KIND_INTERNAL, trace.Span_SPAN_KIND_CLIENT}, s.Kind)
+	switch {
+	case s.Kind == trace.Span_SPAN_KIND_INTERNAL:
+		return 1
+	case s.ofRequest():
+		return 0
+	case s.mirrors():
+		return 3
+	}
+	return 2
+}
+
+// mirrors tells whether s is about a copy of a request.
+func (s *span) mirrors() bool {
+	return s.Name == "mirror" || s.text("envoy.upstream_cluster") == "mirror"
 }
 
 // order is the time by which spans of one kind are numbered: passes begin at the same time, attempts do not.
-func (s *span) order() uint64 {
-	if s.ofRequest() {
-		return s.EndTimeUnixNano
+func (v *view) order(s *span) uint64 {
+	if !s.ofRequest() {
+		return s.StartTimeUnixNano
 	}
-	return s.StartTimeUnixNano
+	if r, ok := v.passOf(s.Service, s.code()); ok {
+		return uint64(r.startNano() + r.Length)
+	}
+	return s.EndTimeUnixNano
+}
+
+// code is the status of the response, "" without one.
+func (s *span) code() string {
+	return cmp.Or(s.text("http.response.status_code"), strings.TrimPrefix(s.text("http.status_code"), "0"))
+}
+
+// passOf gives the record of the pass with that code on a hop.
+func (v *view) passOf(hop, code string) (record, bool) {
+	for _, r := range v.records {
+		if r.Hop == hop && number(r.Code) == code {
+			return r, true
+		}
+	}
+	return record{}, false
 }
 
 // label gives every span its name in parents and trees: SERVER, or edge.SERVER where several Envoys are in the way.
@@ -103,7 +142,7 @@ func (v *view) label() {
 	text := func(s *span) string {
 		switch {
 		case !slices.Contains(v.hops, s.Service):
-		case s.Name == "mirror" || s.text("envoy.upstream_cluster") == "mirror":
+		case s.mirrors():
 			return v.at(s.Service) + "MIRROR"
 		default:
 			return v.at(s.Service) + kindName(s.Kind)
@@ -160,11 +199,7 @@ func (v *view) line(s *span) string {
 			words = append(words, key+"="+quoted(value))
 		}
 	}
-	code := s.text("http.response.status_code")
-	if s.origin() == sent {
-		code = s.text("http.status_code")
-	}
-	add("code", code)
+	add("code", s.code())
 	add("grpc", s.text("rpc.response.status_code"))
 	add("id", cmp.Or(v.ids[s.id()], "new"))
 	add("parent", v.parentName(s))

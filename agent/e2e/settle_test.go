@@ -72,7 +72,13 @@ func (s *stage) settle(t *testing.T, c *testCase, requests []*request) metrics {
 		if err := page.idle(); err != nil {
 			return err
 		}
-		return page.counted(c, n, s.relay.count("caller", "app", "mirror"))
+		exported := s.relay.count("app", "mirror")
+		if !c.Envoy.Callers {
+			exported = s.relay.count("caller", "app", "mirror")
+		} else {
+			n.spans += s.callers
+		}
+		return page.counted(c, n, exported)
 	})
 	return page
 }

@@ -36,6 +36,7 @@ type ownSpan struct {
 	Request                            string // name in its URL; only the span of the downstream request has one
 	Start, End                         int64
 	Events                             map[string]int64
+	Code                               int64             // 0 is none
 	Tags                               map[string]string // Zipkin
 	raw                                *trace.Span       // OTLP
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -127,6 +128,7 @@ func readOTLP(body []byte) (spans []ownSpan, n int, err error) {
 		own := ownSpan{Hop: s.Service, Trace: s.trace(), ID: s.id(), Parent: s.parent(), Kind: kindName(s.Kind), Name: s.Name,
 			Request: nameOfURL(s.text("http.url")), Start: int64(s.StartTimeUnixNano), End: int64(s.EndTimeUnixNano),
 			Events: map[string]int64{}, raw: s.Span}
+		own.Code, _ = strconv.ParseInt(s.text("http.status_code"), 10, 64)
 		for _, e := range s.Events {
 			own.Events[e.Name] = int64(e.TimeUnixNano)
 		}
@@ -165,6 +167,7 @@ func readZipkin(body []byte) (spans []ownSpan, n int, err error) {
 func (o ownSpan) asZipkin() ownSpan {
 	o.Trace = strings.Repeat("0", 32-len(o.Trace)) + o.Trace
 	o.Request = nameOfURL(o.Tags["http.url"])
+	o.Code, _ = strconv.ParseInt(o.Tags["http.status_code"], 10, 64)
 	return o
 }
 
