@@ -149,6 +149,37 @@ func TestEveryPortTakesEverything(t *testing.T) {
 	}
 }
 
+// One connection cannot have both. gRPC, by which access logs come, wins on the next one.
+func TestBothOnOneConnection(t *testing.T) {
+	a := startAgent(t, startBackend(t), nil)
+	defer a.Stop()
+	c := client(t, 2, nil)
+	call := func(contentType, path string, body []byte) *http.Response {
+		t.Helper()
+		r, err := c.Post("http://"+a.Address()+path, contentType, bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+		return r
+	}
+	framed := append([]byte{0, 0, 0, 0, 0}, spansRequest(2)...)
+	framed[3], framed[4] = byte((len(framed)-5)>>8), byte(len(framed)-5)
+	if r := call("application/x-protobuf", "/v1/traces", spansRequest(1)); r.StatusCode != http.StatusOK {
+		t.Fatal(r.Status)
+	}
+	if r := call("application/grpc", exportMethod, framed); r.Header.Get("Grpc-Status") != "14" || !strings.Contains(r.Header.Get("Grpc-Message"), "two clusters") {
+		t.Errorf("%v", r.Header)
+	}
+	if r := call("application/grpc", exportMethod, framed); r.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("%v %v", r.Header, r.Trailer)
+	}
+	if n := a.pipeline.Spans.In.Load(); n != 3 {
+		t.Errorf("%d spans", n)
+	}
+}
+
 // A client without a certificate is refused whatever it speaks, and one that negotiates nothing is served.
 func TestClientCertificates(t *testing.T) {
 	ca, cert, key := testPKI(t)
