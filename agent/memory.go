@@ -26,7 +26,7 @@ func limitMemory(log *slog.Logger) {
 }
 
 // memoryBound says the most that batches, start entries and connections can take: what is not in it is the program itself,
-// and for each stream the one message that it is sending.
+// and for each stream the one message, and for each request the body, that is being received.
 func memoryBound(c *config.Config) string {
 	fixed := config.Size(coreOptions(c).Bound()) + c.Correlate.StartMemory
 	const each = config.Size(2*window + readBuffer + writeBuffer)

@@ -172,7 +172,7 @@ func (s *source) prepare(i *item) {
 		return
 	}
 	i.keys = s.identity.Keys(&i.entry, s.logger)
-	s.touched ^= s.p.prints.Touch(i.keys.Print) ^ s.p.requests.Touch(i.keys.Request)
+	s.touched ^= s.p.prints.Touch(i.keys.Print) ^ s.p.requests.Touch(i.keys.Seen)
 }
 
 // take decides what an entry proves, and whether it waits for its span.

@@ -20,6 +20,7 @@ import (
 type sniffer struct {
 	tls        *tls.Config // nil: plaintext
 	grpc, http *sorted
+	wait       time.Duration // for what a peer speaks
 
 	mu        sync.Mutex
 	undecided map[net.Conn]struct{}
@@ -29,7 +30,7 @@ type sniffer struct {
 const (
 	handshake = 10 * time.Second // what a peer has to say what it speaks
 	// An HTTP/2 client may wait for our settings before its first request, as gRPC's own do: then it is taken for gRPC.
-	firstRequest = 50 * time.Millisecond
+	firstRequest = 100 * time.Millisecond
 )
 
 func newSniffer(t *tls.Config) *sniffer {
@@ -37,7 +38,7 @@ func newSniffer(t *tls.Config) *sniffer {
 		t = t.Clone()
 		t.NextProtos = []string{"h2", "http/1.1"}
 	}
-	return &sniffer{tls: t, grpc: newSorted(), http: newSorted(), undecided: map[net.Conn]struct{}{}}
+	return &sniffer{tls: t, wait: handshake, grpc: newSorted(), http: newSorted(), undecided: map[net.Conn]struct{}{}}
 }
 
 // serve sorts the connections of l until it is closed. It never waits for a peer.
@@ -108,7 +109,7 @@ type place struct {
 }
 
 func (s *sniffer) look(c net.Conn) (place, error) {
-	deadline := time.Now().Add(handshake)
+	deadline := time.Now().Add(s.wait)
 	if err := c.SetDeadline(deadline); err != nil {
 		return place{}, err
 	}

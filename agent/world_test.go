@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -58,9 +59,11 @@ func TestRecordedWorlds(t *testing.T) {
 	}
 }
 
+var manyWorlds = flag.Int("worlds", 600, "how many random worlds to live through")
+
 // Nor does what nobody has recorded.
 func TestRandomWorlds(t *testing.T) {
-	for n := range uint64(3000) {
+	for n := range uint64(*manyWorlds) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			w := worlds.Generate(n)
 			for _, v := range judge.Run(w, live(t, w)) {

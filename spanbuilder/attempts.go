@@ -135,7 +135,11 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 		proven = h.injected == WasInjected
 	}
 	if !proven {
-		t.unproven.add(idKey(trace, logged), t.now)
+		for f := range propagation.NumFormats {
+			if ctx, ok := t.id.Set.Get(f); ok {
+				t.unproven.add(idKey(ctx.Trace, ctx.Span), t.now)
+			}
+		}
 	}
 	// Never the id that its SERVER hangs below.
 	c.Parent, c.Own = own, logged

@@ -117,6 +117,14 @@ func (t *Table) settle(x *half) {
 	t.ids.Leave(x.trace, x.final, Sent, t.ticks) // it will
 }
 
+// keeps decides that x has the id that it came with, false if it was decided otherwise.
+func (x *half) keeps() bool {
+	if !x.settled {
+		x.settled, x.final = true, x.id
+	}
+	return x.final == x.id
+}
+
 // before tells whether x rather than y keeps the id: the caller, else the first.
 func (x *half) before(y *half) bool {
 	if c, d := x.kind == kindClient, y.kind == kindClient; c != d {

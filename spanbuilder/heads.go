@@ -98,9 +98,9 @@ func (t *Table) spanHead(s *Item) head {
 	return h
 }
 
-// headDone tells the attempts of e what it became.
-func (t *Table) headDone(e *Item, is head) {
-	h := e.head
+// headDone tells the attempts of the request h, which t.read has read last, what it became. Nothing that was read is there
+// afterwards.
+func (t *Table) headDone(h *head, is head) {
 	if h == nil {
 		return
 	}
@@ -108,14 +108,9 @@ func (t *Table) headDone(e *Item, is head) {
 	if v := &t.id.found; v.logged != nil { // by what is known now
 		h.loggedTrace, h.logged = v.logged.Trace, v.logged.Span
 	}
-	list := t.attempts[h.key]
-	if len(list) == 0 {
-		return
-	}
-	for _, a := range slices.Clone(list) {
+	for _, a := range slices.Clone(t.attempts[h.key]) {
 		t.try(a)
 	}
-	t.read(e) // again: they were read meanwhile
 }
 
 // rank tells how likely h is the request of the attempt a: it has the same id, and ends after it. To end before is for want

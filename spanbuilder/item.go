@@ -87,25 +87,29 @@ func (d *derivation) attemptKey(id []byte, node uint64) uint64 {
 	return d.sum(d.begin(roleAttempt).uint(node).requestID(id))
 }
 
-// sub gives what tells the requests with one key apart, for both signals: the microsecond, the node, the code.
-func sub(start, node uint64, code uint32) uint16 {
-	h := (start/1e3 ^ node*0x9e3779b97f4a7c15 ^ uint64(code)<<40) * 0xd6e8feb86659fd93
-	return uint16(h >> 48)
+// seenKey gives a request's key in the memory of requests: what both signals know, and tells those with one request key
+// apart. That is the microsecond, the node, the code.
+func seenKey(request, start, node uint64, code uint32) uint64 {
+	h := (request ^ start/1e3*0x9e3779b97f4a7c15 ^ node ^ uint64(code)<<32) * 0xd6e8feb86659fd93
+	return (h ^ h>>32) * 0xd6e8feb86659fd93
 }
 
 // Key gives the item's key in the memory of requests.
 func (i *Item) Key() recent.Key {
-	return recent.Key{ID: i.Request, Sub: sub(i.Start, i.Node, i.Code)}
+	k := seenKey(i.Request, i.Start, i.Node, i.Code)
+	return recent.Key{ID: k, Sub: uint16(k >> 24)}
 }
 
-// Keys are the fingerprints of an entry: what it has in common with its span, and with other reports of the same request.
-type Keys struct{ Request, Print uint64 }
+// Keys are the fingerprints of an entry: what it has in common with its span, roughly and exactly, and with other reports
+// of the same request.
+type Keys struct{ Request, Seen, Print uint64 }
 
 // Keys gives those of e. A record that is told apart by the context that was sent with it has none until its headers were
 // read, see Print.
 func (id *Identity) Keys(e *wire.Entry, l *Logger) (k Keys) {
 	start, _ := e.Start.Unix()
 	k.Request = id.requestKey(e.Text(wire.RequestID), l.nodeName(), start)
+	k.Seen = seenKey(k.Request, start, l.nodeName(), e.Code)
 	if !byContext(e) {
 		k.Print = id.Print(e, l)
 	}

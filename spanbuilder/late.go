@@ -27,11 +27,11 @@ func (t *Table) timeUp(i *Item) {
 	}
 	c.NoClient = i.Logger.node.attempts.Load() && (c.Up.IsZero() || !t.unproven.has(idKey(c.Trace, c.Up), t.now))
 	t.ids.Settle(t.id, c, t.ticks)
-	t.headDone(i, head{trace: c.Trace, own: c.Own, parent: c.Parent, injected: c.Injected})
 	t.sink.Server(&t.entry, i.Logger, c)
 	if id, ok := t.b.ClientSpan(t.id, &t.entry, i.Logger, c); ok {
 		t.sink.Client(&t.entry, i.Logger, c, id)
 	}
+	t.headDone(i.head, head{trace: c.Trace, own: c.Own, parent: c.Parent, injected: c.Injected})
 	t.end(i, t.cause)
 }
 
@@ -69,13 +69,13 @@ func (t *Table) unpaired(i *Item, c *Claim) {
 	if own.IsZero() {
 		own = c.Own
 	}
-	t.headDone(i, head{trace: c.Trace, own: own, injected: injected, sealed: true})
-	if t.o.Unpaired == UnpairedDrop {
-		t.end(i, UnpairedGone)
-		return
+	f := UnpairedGone
+	if t.o.Unpaired != UnpairedDrop {
+		f = UnpairedInner
+		t.sink.Inner(&t.entry, i.Logger, c)
 	}
-	t.sink.Inner(&t.entry, i.Logger, c)
-	t.end(i, UnpairedInner)
+	t.headDone(i.head, head{trace: c.Trace, own: own, injected: injected, sealed: true})
+	t.end(i, f)
 }
 
 // lateEntry handles an entry whose span has left without it: it is told below that.
@@ -87,8 +87,8 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 	t.id.Prove(c)
 	h := g.head()
 	t.id.Below(c, h.trace, h.ownID(t))
-	t.headDone(i, h)
 	t.sink.Inner(&t.entry, i.Logger, c)
+	t.headDone(i.head, h)
 	t.end(i, LateEntry)
 }
 
@@ -101,7 +101,7 @@ func (t *Table) lateSpan(s *Item, logger uint16, sealed bool) {
 	switch {
 	case sealed:
 		t.send(s)
-	case t.ids.Known(s.Trace, s.ID, t.ticks) == Made:
+	case t.ids.Known(s.Trace, s.ID, t.ticks) == Made && (s.half == nil || s.half.keeps()):
 		t.end(s, AlreadyMade)
 	default:
 		t.finish(s, LateSpan)

@@ -50,10 +50,13 @@ func mark(l *Logger, joins, sealed bool) uint16 {
 
 // Left remembers that the entry i has left the join.
 func (t *Requests) Left(i *Item, sealed bool, now uint64) {
-	k := i.Key()
+	k, m := i.Key(), mark(i.Logger, false, sealed)
+	if t.Update(k, mark(i.Logger, true, false), m, now) {
+		return
+	}
 	var f recent.Found
 	for {
-		if t.Look(k.ID, now, &f); t.Enter(k, mark(i.Logger, false, sealed), &f) {
+		if t.Look(k.ID, now, &f); t.Enter(k, m, &f) {
 			return
 		}
 	}

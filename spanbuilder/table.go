@@ -121,6 +121,8 @@ func (t *Table) replace(i *Item) {
 			t.unwait(old)
 			if i.head = old.head; i.head == nil {
 				t.head(i)
+			} else {
+				i.head.loggedTrace, i.head.logged = i.Trace, i.ID
 			}
 			t.end(old, Duplicate)
 			t.meet(i)
@@ -327,16 +329,17 @@ func (t *Table) joined(e, s *Item) {
 	e.Logger.met(t.now)
 	e.Logger.node.met()
 	t.id.learnRelation(s)
-	t.headDone(e, t.spanHead(s))
+	h, is := e.head, t.spanHead(s)
 	if s.pair = e; t.holdsBack(s) {
 		t.holds.insert(s)
-		return
+	} else if id := t.finish(s, Joined); is.half == nil {
+		is.own = id
 	}
-	t.finish(s, Joined)
+	t.headDone(h, is)
 }
 
-// finish sends the span s, with its entry if it has one, which t.read has read.
-func (t *Table) finish(s *Item, f Fate) {
+// finish sends the span s, with its entry if it has one, which t.read has read. It gives the id with which it leaves.
+func (t *Table) finish(s *Item, f Fate) propagation.SpanID {
 	change, ok, before := t.leave(s, f == LateSpan)
 	if before == Sent && s.pair == nil && s.half == nil && s.What != ZipkinSpan {
 		f = Duplicate // its sender has sent it again
@@ -356,10 +359,15 @@ func (t *Table) finish(s *Item, f Fate) {
 	default:
 		t.sink.Span(s, change, nil, nil, nil)
 	}
+	id := s.ID
+	if !change.ID.IsZero() {
+		id = change.ID
+	}
 	if s.pair != nil {
 		t.end(s.pair, Joined)
 	}
 	t.end(s, f)
+	return id
 }
 
 // leave remembers that s leaves and gives what is not as it came. It gives false for a span that has left already, made

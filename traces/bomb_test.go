@@ -104,8 +104,10 @@ func TestBombs(t *testing.T) {
 				}
 			},
 		} {
-			throw() // makes what pools keep
 			before := s.Refused[TooLarge].Load()
+			throw() // makes what pools keep
+			s.await(t, TooLarge, before+1)
+			before++
 			bound := uint64(2 * limit)
 			if encoding == "zstd" {
 				bound += zstdWindow // a decoder, when the pool has none
@@ -113,9 +115,7 @@ func TestBombs(t *testing.T) {
 			if n := allocated(throw); n > bound {
 				t.Errorf("a bomb of %s over %s costs %d KiB, the limit is %d KiB", encoding, name, n>>10, limit>>10)
 			}
-			if s.Refused[TooLarge].Load() != before+1 {
-				t.Errorf("a bomb of %s over %s is not counted", encoding, name)
-			}
+			s.await(t, TooLarge, before+1)
 		}
 	}
 	r.want(t)
@@ -190,8 +190,8 @@ func TestTurnsComeRound(t *testing.T) {
 	r := new(recorder)
 	conn := dial(t, newServer(r))
 	var all sync.WaitGroup
-	long := strings.Repeat("n", 3<<20)
-	for range 12 {
+	long := strings.Repeat("n", smallInflated+smallInflated/2) // under the race detector zstd is slow
+	for range 4 {
 		for _, encoding := range []string{"gzip", "zstd"} {
 			all.Go(func() {
 				if _, err := export(t, conn, request(long), grpc.UseCompressor(encoding)); err != nil {
@@ -210,7 +210,7 @@ func TestTurnsComeRound(t *testing.T) {
 	for range turns {
 		<-turn
 	}
-	if got := r.take(); len(got) != 25 || got[24] != "small" {
+	if got := r.take(); len(got) != 9 || got[8] != "small" {
 		t.Errorf("%d spans", len(got))
 	}
 }

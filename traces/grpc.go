@@ -52,7 +52,7 @@ func (s *Server) receive(stream grpc.ServerStream, raw *rawgrpc.Message) error {
 	}
 	var second rawgrpc.Message
 	defer second.Free()
-	if err := stream.RecvMsg(&second); err != io.EOF {
+	if err := stream.RecvMsg(&second); !errors.Is(err, io.EOF) {
 		return s.unread(err)
 	}
 	return nil

@@ -3,6 +3,8 @@ package traces
 import (
 	"net/http"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -25,6 +27,10 @@ func (s *Server) OTLP() http.Handler { return http.HandlerFunc(s.serveOTLP) }
 
 func (s *Server) serveOTLP(w http.ResponseWriter, r *http.Request) {
 	asked := mediaType(r.Header)
+	if r.ProtoMajor == 2 && strings.HasPrefix(asked, grpcType) {
+		s.misplaced(w, r)
+		return
+	}
 	switch path := r.URL.Path; {
 	case path != tracesPath && path != metricsPath && path != logsPath:
 		s.fail(w, r, &failure{http.StatusNotFound, Unsupported,
@@ -63,6 +69,24 @@ func (s *Server) serveOTLP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, protobufType, v.protobuf())
+}
+
+const grpcType = "application/grpc"
+
+// misplaced answers a gRPC call on a connection that began with OTLP over HTTP, as that of a proxy may that has both on one.
+// The connection is ended: access logs come by gRPC and begin again at once, and so the next one is taken for gRPC.
+func (s *Server) misplaced(w http.ResponseWriter, r *http.Request) {
+	const text = "this connection is used for OTLP over HTTP: gRPC needs one of its own, so give Envoy two clusters"
+	s.Refused[Unsupported].Add(1)
+	s.misplacedOnce.Do(func() {
+		s.opts.Log.Warn("Received gRPC and OTLP over HTTP on one connection, which can have only one of them: give the sender two clusters, or let it export by gRPC. "+
+			"This is said once.", "from", sender(r).String())
+	})
+	h := w.Header()
+	h.Set("Connection", "close")
+	h.Set("Content-Type", grpcType)
+	h.Set("Grpc-Status", strconv.Itoa(int(codes.Unavailable)))
+	h.Set("Grpc-Message", text)
 }
 
 // takeHTTP gives the consumer one request.

@@ -40,6 +40,7 @@ type Server struct {
 	Unwanted      [NumSignals]atomic.Int64
 	UnwantedBytes [NumSignals]atomic.Int64
 	unwantedOnce  [NumSignals]sync.Once
+	misplacedOnce sync.Once
 }
 
 // session is what a request needs and the next one can use again.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
@@ -86,6 +87,16 @@ func (r *recorder) want(t *testing.T, names ...string) {
 
 func newServer(r *recorder) *Server {
 	return NewServer(r.open, Options{Limit: limit, Pool: new(rawgrpc.Pool), Log: slog.New(slog.DiscardHandler)})
+}
+
+// await waits until so many refusals are counted: the transport answers some calls before they are.
+func (s *Server) await(t *testing.T, why Refusal, n int64) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); s.Refused[why].Load() != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d requests are refused as %s, want %d", s.Refused[why].Load(), why, n)
+		}
+	}
 }
 
 // dial serves s over gRPC and gives a connection to it.

@@ -22,7 +22,8 @@ func (r *Receive) declare() *node {
 		section("als", "One more listener with the same services.",
 			key("address", &r.ALS.Address, "", "For control planes that want a port of its own for ALS, often `:9001`.",
 				checked("host:port, or empty for off", orOff(address)))),
-		section("http", "The listener for spans as OTLP over HTTP, in protobuf or JSON, at `/v1/traces`. It takes gRPC as well, with the same services.",
+		section("http", "The listener for spans as OTLP over HTTP, in protobuf or JSON, at `/v1/traces`. It takes gRPC as well, with the same services. "+
+			"A connection over HTTP/2 is either gRPC or OTLP over HTTP, so an Envoy that sends both needs a cluster for each.",
 			key("address", &r.HTTP.Address, ":4318", "Where it listens.", checked("host:port, or empty for off", orOff(address)))),
 		section("zipkin", "The listener for spans as Zipkin v2, in JSON or protobuf, at any path, usually `/api/v2/spans`.",
 			key("address", &r.Zipkin.Address, ":9411", "Where it listens.", checked("host:port, or empty for off", orOff(address)))),

@@ -104,8 +104,25 @@ func (t *Table) Enter(k Key, mark uint16, f *Found) bool {
 	if t.fresh(f.front, f.now) {
 		t.keep(l, f.front, f.now)
 	}
-	w := k.ID>>(64-20)<<keyShift | uint64(k.Sub)<<subShift | uint64(mark)<<timeBits | stamp(f.now)
-	return l.words[0].CompareAndSwap(f.front, w)
+	return l.words[0].CompareAndSwap(f.front, word(k, mark)|stamp(f.now))
+}
+
+// Update gives a new mark, and a new time, to one that is remembered with the mark old. It gives false if there is none.
+func (t *Table) Update(k Key, old, mark uint16, now uint64) bool {
+	l := &t.lines[k.ID%uint64(len(t.lines))]
+	is := word(k, old) >> timeBits
+	for i := range l.words {
+		w := l.words[i].Load()
+		if w>>timeBits == is && t.fresh(w, now) && l.words[i].CompareAndSwap(w, word(k, mark)|stamp(now)) {
+			return true
+		}
+	}
+	return false
+}
+
+// word gives all of a word but its time.
+func word(k Key, mark uint16) uint64 {
+	return k.ID>>(64-20)<<keyShift | uint64(k.Sub)<<subShift | uint64(mark)<<timeBits
 }
 
 func (f *Found) add(s Seen) {
