@@ -44,6 +44,11 @@ func (v *view) check(t *testing.T, s *span) {
 	}
 	want := wantedAttributes(r)
 	switch {
+	case r.Type == "UpstreamEnd" && s.ofRequest(): // of an attempt whose CLIENT span has left
+		if start := int64(s.StartTimeUnixNano); start != r.startNano() {
+			fail("it starts at %d, Envoy says %d", start, r.startNano())
+		}
+		return
 	case !s.ofRequest():
 		if s.origin() == made && r.Type == "DownstreamEnd" {
 			v.checkClient(s, r, fail)
@@ -129,6 +134,9 @@ func (v *view) checkClient(s *span, r record, fail func(format string, args ...a
 
 // recordOf gives Envoy's record of what a span is about: the pass with its code on its hop, or the attempt that began with it.
 func (v *view) recordOf(s *span) (record, bool) {
+	if r, ok := v.attemptOf(s); ok && s.Kind == trace.Span_SPAN_KIND_INTERNAL && r.startNano() == int64(s.StartTimeUnixNano) {
+		return r, true
+	}
 	if !s.ofRequest() {
 		if r, ok := v.attemptOf(s); ok {
 			return r, true

@@ -103,7 +103,7 @@ func wantedClientAttributes(r record) map[string]string {
 	host, port, _ := strings.Cut(r.Upstream, ":")
 	return map[string]string{
 		"http.request.method":       method(r),
-		"http.request.resend_count": strings.Trim(number(r.Attempts-1), "-"),
+		"http.request.resend_count": number(max(r.Attempts-1, 0)), // the router's record has no count
 		"url.full":                  full[:min(len(full), maxValue)],
 		"server.address":            host,
 		"server.port":               port,
