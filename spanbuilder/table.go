@@ -98,6 +98,10 @@ func (t *Table) Add(in *Item) {
 			t.replace(i)
 			return
 		}
+		if better := t.overtaking(i); better != nil {
+			t.end(i, Duplicate)
+			i = better
+		}
 		t.head(i)
 		t.meet(i)
 	case ProxySpan:
@@ -112,24 +116,6 @@ func (t *Table) Add(in *Item) {
 		t.arrives(i)
 		t.send(i)
 	}
-}
-
-// replace takes a copy with trace context of an entry that came without. It takes the place of that one if it still waits.
-func (t *Table) replace(i *Item) {
-	for old := t.waiting[i.Request]; old != nil; old = old.next {
-		if old.What == EntryItem && old.Print == i.Print && !old.HasContext {
-			t.unwait(old)
-			if i.head = old.head; i.head == nil {
-				t.head(i)
-			} else {
-				i.head.loggedTrace, i.head.logged = i.Trace, i.ID
-			}
-			t.end(old, Duplicate)
-			t.meet(i)
-			return
-		}
-	}
-	t.end(i, Duplicate)
 }
 
 // Departed takes a proxy span that has left already, without bytes: there was no room for it.
@@ -268,7 +254,7 @@ func (t *Table) partner(i *Item) (best *Item) {
 }
 
 func (t *Table) fits(i, p *Item) bool {
-	if i.What == p.What || i.Start/1e3 != p.Start/1e3 || i.Code != p.Code || i.Node != p.Node && i.Node != 0 && p.Node != 0 {
+	if i.What == p.What || p.Replaces || i.Start/1e3 != p.Start/1e3 || i.Code != p.Code || i.Node != p.Node && i.Node != 0 && p.Node != 0 {
 		return false
 	}
 	if i.HasID || p.HasID {
