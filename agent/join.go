@@ -11,7 +11,6 @@ import (
 type joiner struct {
 	writer
 	table *spanbuilder.Table
-	stop  chan struct{}
 }
 
 // The slab's use, in sixteenths, above which the oldest items are let go: what comes must find room.
