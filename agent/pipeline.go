@@ -211,7 +211,7 @@ func (s *source) take(i *item) {
 	}
 	w := &s.waiting
 	w.SetEntry(e, s.logger, id, i.keys, s.now)
-	w.Waits, w.Replaces = id.Expected(), replaces
+	w.Waits, w.Replaces = !s.logger.Silent() && id.Expected(), replaces
 	if w.What == spanbuilder.AttemptItem && !s.p.attempts.Load() {
 		s.p.attempts.Store(true)
 	}

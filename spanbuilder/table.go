@@ -260,33 +260,35 @@ func (t *Table) crowded(key uint64) bool {
 // one, the same microsecond and the same code; among several the one with the nearest end, then the first to come.
 func (t *Table) partner(i *Item) (best *Item) {
 	for p := t.waiting[i.Request]; p != nil; p = p.next {
-		if t.fits(i, p) && (best == nil || better(i, p, best)) {
+		e, s := i, p
+		if i.What != EntryItem {
+			e, s = p, i
+		}
+		if i.What != p.What && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
 			best = p
 		}
 	}
 	return best
 }
 
-func (t *Table) fits(i, p *Item) bool {
-	if i.What == p.What || i.Start/1e3 != p.Start/1e3 || i.Code != p.Code || i.Node != p.Node && i.Node != 0 && p.Node != 0 {
+// fits tells whether the entry e and the span s may be of one request.
+func (t *Table) fits(e *Item, s *facts) bool {
+	if e.Start/1e3 != s.Start/1e3 || e.Code != s.Code || e.Node != s.Node && e.Node != 0 && s.Node != 0 {
 		return false
 	}
-	if i.HasID || p.HasID {
+	if e.HasID || s.HasID {
 		return true
 	}
 	// Without a request id the traces must be equal, where the entry knows its own.
-	e, s := i, p
-	if i.What != EntryItem {
-		e, s = p, i
-	}
 	t.read(e)
 	trace, known := t.id.traceOf(s.Tracer)
 	return !known || trace == s.Trace
 }
 
-func better(i, p, than *Item) bool {
-	a, b := apart(i.End, p.End), apart(i.End, than.End)
-	return a < b || a == b && p.Arrived < than.Arrived
+// nearer tells whether a ends nearer to f than b does, or came earlier.
+func (f *facts) nearer(a, b *facts) bool {
+	da, db := apart(f.End, a.End), apart(f.End, b.End)
+	return da < db || da == db && a.Arrived < b.Arrived
 }
 
 func apart(a, b uint64) uint64 { return max(a, b) - min(a, b) }
