@@ -31,6 +31,7 @@ func main() {
 func run(ctx context.Context) error {
 	quick := flag.Bool("quick", false, "the main tables only, shorter; print them and write no file")
 	only := flag.String("only", "", "run the scenarios whose name matches this expression, print them and write no file")
+	chosen := flag.String("systems", "", "measure only the systems whose name matches this expression; write no file")
 	rounds := flag.Int("rounds", 0, "rounds of each table (default 5, quick 1)")
 	duration := flag.Duration("duration", 0, "measured time of each trial (default 4s, quick 2s)")
 	other := flag.String("other", "", "another build of alspan: one more row in the tables of access logs")
@@ -52,6 +53,11 @@ func run(ctx context.Context) error {
 	wanted, err := regexp.Compile(*only)
 	if err != nil {
 		return fmt.Errorf("cannot understand -only: %w", err)
+	}
+
+	named, err := regexp.Compile(*chosen)
+	if err != nil {
+		return fmt.Errorf("cannot understand -systems: %w", err)
 	}
 
 	dir, err := os.MkdirTemp("", "alspan-bench-")
@@ -80,13 +86,13 @@ func run(ctx context.Context) error {
 		if !wanted.MatchString(s.String()) {
 			continue
 		}
-		t, err := measure(ctx, bin, &s)
+		t, err := measure(ctx, bin, &s, named)
 		if err != nil {
 			return err
 		}
 		doc.Tables = append(doc.Tables, *t)
 	}
-	if *quick || *only != "" {
+	if *quick || *only != "" || *chosen != "" {
 		fmt.Print(doc.Text())
 		return nil
 	}
@@ -98,12 +104,14 @@ func run(ctx context.Context) error {
 }
 
 // measure runs a scenario: in each round every system has its turn, so that a slower hour hits all of them.
-func measure(ctx context.Context, bin *systems.Binaries, s *scenario) (*report.Table, error) {
+func measure(ctx context.Context, bin *systems.Binaries, s *scenario, wanted *regexp.Regexp) (*report.Table, error) {
 	t := &report.Table{Name: s.name, Note: s.note, Point: s.point, Traces: s.point == 0, Base: s.base}
 	var able []*systems.System
 	for _, system := range s.systems {
 		row := report.Row{System: system.Name}
-		if system.Needs != nil {
+		if !wanted.MatchString(system.Name) {
+			row.Missing = "not asked for"
+		} else if system.Needs != nil {
 			if err := system.Needs(bin); err != nil {
 				row.Missing = err.Error()
 			}
