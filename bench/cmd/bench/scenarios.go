@@ -96,7 +96,11 @@ func joins(q scale) (list []scenario) {
 		add(nothingWaits, true, 0)
 		add("all joined", true, 1)
 		add("90 % never joined", true, 10)
-		add("waits of 0 s", false, 1)
+		if q.scaling {
+			add("waits of 0 s", false, 1)
+		} else if v.spans == 5 {
+			continue
+		}
 		list = append(list, s)
 	}
 	return list
