@@ -91,7 +91,7 @@ func newTableRig(tb testing.TB) *tableRig {
 	identity := New(options()).Identity()
 	identity.Headers(&e)
 	identity.Read(&e, l)
-	r.entry.SetEntry(&e, l, identity, r.now)
+	r.entry.SetEntry(&e, l, identity, identity.Keys(&e, l), r.now)
 	r.entry.Waits, r.entry.Bytes = identity.Expected(), entryBytes
 	r.trace = bytes.Index(entryBytes, []byte(trace)) + 16
 	var s wire.Span
