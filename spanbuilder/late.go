@@ -92,6 +92,21 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 	t.end(i, LateEntry)
 }
 
+// belated handles an entry whose span went out at once, since entries of its node did not come here. From now on they are
+// waited for; this one is told below its logged id.
+func (t *Table) belated(i *Item) {
+	t.read(i)
+	i.Logger.met(t.now)
+	i.Logger.node.met()
+	c := &t.claim
+	t.id.Prove(c)
+	injected := c.Injected
+	t.id.Sealed(c)
+	t.sink.Inner(&t.entry, i.Logger, c)
+	t.headDone(i.head, head{trace: c.Trace, own: c.Parent, injected: injected, sealed: true})
+	t.end(i, LateEntry)
+}
+
 // lateSpan handles a span whose entry has left without it. There is a SERVER for the request, unless the entry made none.
 func (t *Table) lateSpan(s *Item, logger uint16, sealed bool) {
 	if l := t.loggers.At(logger); l != nil {

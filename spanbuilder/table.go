@@ -68,6 +68,8 @@ type Table struct {
 
 	heldBytes int
 	lastNode  *Node // that was found
+
+	entryWait, spanWait patience
 }
 
 // NewTable makes a table. The slab is where the items' bytes are.
@@ -132,6 +134,14 @@ func (t *Table) replace(i *Item) {
 	t.end(i, Duplicate)
 }
 
+// Touch brings what is remembered of an item that will be added soon into the processor's caches.
+func (t *Table) Touch(i *Item) uint64 {
+	if i.What != ProxySpan {
+		return 0
+	}
+	return t.requests.Touch(i.Key().ID) ^ t.ids.Touch(t.ids.key(i.Trace, i.ID).ID)
+}
+
 // Departed takes a proxy span that has left already, without bytes: there was no room for it.
 func (t *Table) Departed(s *Item) {
 	t.at(s.Arrived)
@@ -190,6 +200,11 @@ func (t *Table) serves(n *Node, service uint64) {
 func (t *Table) meet(i *Item) {
 	if p := t.partner(i); p != nil {
 		t.unwait(p)
+		if p.What == EntryItem {
+			t.entryWait.met(t.now - p.Arrived)
+		} else {
+			t.spanWait.met(t.now - p.Arrived)
+		}
 		if i.What == EntryItem {
 			t.joined(i, p)
 		} else {
@@ -200,6 +215,10 @@ func (t *Table) meet(i *Item) {
 	if i.What == EntryItem {
 		if g := t.gone.find(i, t); g != nil {
 			t.lateEntry(i, g)
+			return
+		}
+		if t.requests.passed(i, t.ticks) {
+			t.belated(i)
 			return
 		}
 	} else if logger, sealed, left := t.requests.entryOf(i, t.ticks); left {
