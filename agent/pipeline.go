@@ -324,7 +324,7 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
-	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URL)
+	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URLs)
 	s.tally.repaired += int64(repaired)
 	if i.What == spanbuilder.ProxySpan {
 		p.requests.Span(i, recent.Ticks(s.now))

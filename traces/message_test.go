@@ -165,7 +165,7 @@ func FuzzMessage(f *testing.F) {
 			f.Fatal(err)
 		}
 		for _, frame := range frames {
-			if frame.Kind == recordings.KindOTLP && len(frame.Bytes) < 4096 {
+			if frame.Kind == recordings.KindTraces && len(frame.Bytes) < 4096 {
 				f.Add(frame.Bytes)
 			}
 		}
