@@ -166,7 +166,11 @@ func (s *Span) Key(i int) []byte {
 //	message KeyValue { string key = 1; AnyValue value = 2; }
 //	message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; ... } }
 func (s *Span) Attribute(n int) (key []byte, value Place, isString bool) {
-	in, from, end := s.in, int(s.attributes[n].from), int(s.attributes[n].to)
+	return attribute(s.in, int(s.attributes[n].from), int(s.attributes[n].to))
+}
+
+// attribute takes the KeyValue in[from:end] apart.
+func attribute(in []byte, from, end int) (key []byte, value Place, isString bool) {
 	// Nearly always it is exactly a key and a string, of less than 126 bytes each.
 	if from+4 <= end && in[from] == 1<<3|Bytes && in[from+1] < 0x80 {
 		k := from + 2 + int(in[from+1])
@@ -202,9 +206,8 @@ func (s *Span) Attribute(n int) (key []byte, value Place, isString bool) {
 
 // StringAttribute gives the key and the value of the encoded KeyValue b, false if the value is no string.
 func StringAttribute(b []byte) (key, value []byte, ok bool) {
-	s := Span{in: b, attributes: []Place{{0, uint32(len(b))}}}
-	key, at, ok := s.Attribute(0)
-	return key, s.Bytes(at), ok
+	key, at, ok := attribute(b, 0, len(b))
+	return key, at.of(b), ok
 }
 
 // AppendWithout appends the span without the attributes that have that key.
