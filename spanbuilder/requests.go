@@ -62,6 +62,23 @@ func (t *Requests) Left(i *Item, sealed bool, now uint64) {
 	}
 }
 
+// NoRoom remembers that the entry i leaves because there is no room for it, and tells whether its span came before: then
+// that is the SERVER. Of an entry and a span that both find no room, exactly one is told of the other.
+func (t *Requests) NoRoom(i *Item, sealed bool, now uint64) (came bool) {
+	k := i.Key()
+	var f recent.Found
+	for {
+		came = false
+		t.Look(k.ID, now, &f)
+		for _, s := range f.All() {
+			came = came || s.Sub == k.Sub && s.Mark == spanCame
+		}
+		if t.Enter(k, mark(i.Logger, false, sealed || came), &f) {
+			return came
+		}
+	}
+}
+
 // Span remembers the span i.
 func (t *Requests) Span(i *Item, now uint64) {
 	k := i.Key()
