@@ -44,6 +44,8 @@ const (
 	envoyReady = 20 * time.Second
 	// An Envoy that stops does not flush its access log: the last entries are waited for.
 	envoyFlush = 1200 * time.Millisecond
+	// Its tracer flushes as often as its access log, so that a trace is not drawn in parts.
+	flushSpans = "{layered_runtime: {layers: [{name: demo, static_layer: {tracing.opentelemetry.flush_interval_ms: 1000}}]}}"
 )
 
 // realTraffic sends requests through two real Envoys, edge and mid, that run the example configuration, to toy services.
@@ -86,7 +88,7 @@ func (d *demo) startEnvoy(ctx context.Context, dir, name, upstream, alspan strin
 	}
 	defer logs.Close()
 	p := &proxy{name: name, address: address, exited: make(chan error, 1)}
-	p.cmd = exec.Command(d.envoy, "-c", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")
+	p.cmd = exec.Command(d.envoy, "-c", file, "--config-yaml", flushSpans, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")
 	p.cmd.Stdout, p.cmd.Stderr = logs, logs
 	// Ctrl-C at a terminal reaches a whole process group; Envoys go on until their last entries are here.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

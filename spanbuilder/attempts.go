@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/alspan/alspan/internal/propagation"
-	"github.com/alspan/alspan/internal/wire"
 )
 
 // The router's record of an attempt (UpstreamEnd) has a start of its own, but the x-request-id and the logged id of the
@@ -29,8 +28,6 @@ func (t *Table) firstAttempt(n *Node) {
 	for _, l := range []*list{&t.entries, &t.twins} {
 		for e := l.first; e != nil; e = e.foll {
 			if e.Logger.node == n {
-				t.read(e)
-				e.Attempts = t.id.attemptKey(t.entry.Text(wire.RequestID), e.Node)
 				t.head(e)
 			}
 		}

@@ -94,7 +94,9 @@ type extended struct {
 }
 
 func (x *extended) item() *Item {
-	return &Item{What: []What{ProxySpan, AttemptSpan, ZipkinSpan}[x.what>>4%3], Bytes: x.span}
+	i := &Item{Bytes: x.span}
+	i.What = []What{ProxySpan, AttemptSpan, ZipkinSpan}[x.what>>4%3]
+	return i
 }
 
 func (x *extended) change() (c Change) {

@@ -146,17 +146,34 @@ func (d *derivation) halfID(trace propagation.TraceID, id propagation.SpanID, wh
 	return s
 }
 
+// nearer tells whether x rather than y is around s. Envoy's spans do not reach to their end: they begin with the request, but
+// their length is counted from when the tracer heard of it.
+func (x *half) nearer(y *half, s *Item) bool {
+	beyond := func(at, end uint64) uint64 { return max(at, end) - end }
+	if a, b := beyond(s.Start, x.end), beyond(s.Start, y.end); a != b {
+		return a < b
+	}
+	if a, b := beyond(s.End, x.end), beyond(s.End, y.end); a != b {
+		return a < b
+	}
+	return x.end < y.end
+}
+
 // follow gives the new parent of a span whose parent has got another id, zero if it has not.
 func (t *Table) follow(s *Item) (parent propagation.SpanID) {
 	// A SERVER is below another process, though that may call itself the same.
 	if !s.Zipkin || s.Kind == kindServer || len(t.halves.endpoints) == 0 || s.Parent.IsZero() {
 		return parent
 	}
+	var best *half
 	for _, x := range t.halves.byID[idKey(s.Trace, s.Parent)] {
-		if x != s.half && x.service == s.endpoint() && x.start <= s.Start && s.End <= x.end {
-			if t.settle(x); x.final != x.id {
-				return x.final
-			}
+		if x != s.half && x.kind != kindClient && x.service == s.endpoint() && x.start <= s.Start && (best == nil || x.nearer(best, s)) {
+			best = x
+		}
+	}
+	if best != nil {
+		if t.settle(best); best.final != best.id {
+			return best.final
 		}
 	}
 	return parent

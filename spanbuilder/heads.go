@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/wire"
 )
 
 // head is what attempts ask of their request.
@@ -85,6 +86,10 @@ func (t *Table) head(e *Item) {
 	if !e.Logger.node.attempts.Load() {
 		return
 	}
+	if e.Attempts == 0 { // it was taken before the first attempt was seen, perhaps in the same message
+		t.read(e)
+		e.Attempts = t.id.attemptKey(t.entry.Text(wire.RequestID), e.Node)
+	}
 	e.head = &head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts, at: t.now}
 	t.heads.add(e.head)
 }
@@ -128,12 +133,13 @@ func (h *head) rank(a *Item) (n int) {
 // surely is the rank that leaves no doubt.
 const surely = 3
 
-// headOf gives the request of the attempt a: around it, with the same id rather than without, and the innermost, since a
-// caller may have sent one request twice.
+// headOf gives the request of the attempt a: the one in which a begins, for its end may be later, above all that of a mirror
+// or of an attempt that was given up; with the same id rather than without; and the innermost, since a caller may have sent
+// one request twice, and the passes of a redirect begin together.
 func (t *Table) headOf(a *Item) (best *head) {
 	for h := t.heads.byKey[a.Attempts]; h != nil; h = h.next {
-		const early, late = 1e3, 1e6 // the record's times are rounded
-		if !h.up || h.start > a.Start+early || a.End > h.end+late || h.rank(a) == 0 {
+		const rounded = 1e3 // are the record's times
+		if !h.up || h.start > a.Start+rounded || a.Start > h.end+rounded {
 			continue
 		}
 		if !h.logged.IsZero() && !a.ID.IsZero() && h.loggedTrace != a.Trace {

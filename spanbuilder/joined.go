@@ -11,7 +11,7 @@ const kindInternal = 1
 
 // Extender writes spans that came: as they are, or with what an entry says added. It belongs to one goroutine.
 type Extender struct {
-	span wire.Span
+	span came
 	room []byte
 }
 
@@ -44,7 +44,7 @@ func (x *Extender) Span(b *Builder, dst []byte, s *Item, ch Change, e *wire.Entr
 		r.dst = wire.AppendUint(r.dst, spanKind, kindInternal)
 	}
 	if e != nil {
-		x.span.Scan(s.Bytes)
+		x.span.scan(s.Bytes)
 		r.extend(b, &x.span, s, e, l, c)
 	}
 	r.closeSpan(at)
@@ -52,7 +52,7 @@ func (x *Extender) Span(b *Builder, dst []byte, s *Item, ch Change, e *wire.Entr
 }
 
 // extend appends what the entry e says to the span that came.
-func (r *request) extend(b *Builder, span *wire.Span, s *Item, e *wire.Entry, l *Logger, c *Claim) {
+func (r *request) extend(b *Builder, span *came, s *Item, e *wire.Entry, l *Logger, c *Claim) {
 	dst := r.dst
 	path := sentPath(e)
 	if s.What == AttemptSpan {
@@ -132,7 +132,7 @@ func (x *Extender) Clean(b *Builder, s *wire.Span, poisoned bool, urls []wire.Pl
 	}
 	if secret {
 		x.span.Scan(span)
-		span = b.redactURL(&x.span)
+		span = b.redactURL(&x.span.Span)
 	}
 	return span, repaired
 }

@@ -71,7 +71,7 @@ func (t *Requests) NoRoom(i *Item, sealed bool, now uint64) (came bool) {
 		came = false
 		t.Look(k.ID, now, &f)
 		for _, s := range f.All() {
-			came = came || s.Sub == k.Sub && s.Mark == spanCame
+			came = came || s.Sub == k.Sub && s.Mark&^loggerMask == spanCame
 		}
 		if t.Enter(k, mark(i.Logger, false, sealed || came), &f) {
 			return came
@@ -79,21 +79,48 @@ func (t *Requests) NoRoom(i *Item, sealed bool, now uint64) (came bool) {
 	}
 }
 
-// Span remembers the span i.
-func (t *Requests) Span(i *Item, now uint64) {
+// Span remembers the span i of the node n, and tells whether it has to go to the join. It does not where the entries of its
+// node do not come here, and this one has not come either.
+func (t *Requests) Span(i *Item, n *Node, joins bool, now uint64) bool {
 	k := i.Key()
+	alone := n == nil || n.alone.Load() >= mostAlone
 	var f recent.Found
 	for {
 		t.Look(k.ID, now, &f)
+		join, known := joins || !alone, false
 		for _, s := range f.All() {
-			if s.Sub == k.Sub && s.Mark == spanCame {
-				return
+			switch {
+			case s.Sub != k.Sub:
+			case s.Mark&^loggerMask == spanCame:
+				known = true
+			default:
+				join = true
 			}
 		}
-		if t.Enter(k, spanCame, &f) {
-			return
+		m := uint16(spanCame)
+		if !join {
+			m |= spanPassed
+		}
+		if known || t.Enter(k, m, &f) {
+			return join
 		}
 	}
+}
+
+// spanPassed is in place of the logger for a span that did not go to the join.
+const spanPassed = 1
+
+// passed tells whether the span of the entry i did not go to the join.
+func (t *Requests) passed(i *Item, now uint64) bool {
+	k := i.Key()
+	var f recent.Found
+	t.Look(k.ID, now, &f)
+	for _, s := range f.All() {
+		if s.Sub == k.Sub && s.Mark == spanCame|spanPassed {
+			return true
+		}
+	}
+	return false
 }
 
 // Late tells whether a SERVER was made for the request of the span i, because its entry has left without it.

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"cmp"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,11 +14,12 @@ type m = map[string]any
 // bootstrap is what distinguishes one Envoy of the tests from another.
 type bootstrap struct {
 	envoyFlags
-	Name  string // node cluster and log name: "edge", "mid"
-	Exact bool   // this Envoy knows %SPAN_ID% (1.38+)
+	Name   string // node cluster and log name: "edge", "mid"
+	Silent bool   // the agent gets no access log
+	Exact  bool   // this Envoy knows %SPAN_ID% (1.38+)
 
 	// Addresses of the peers.
-	Agent, Sink, Zipkin, App, Unix, Mirror, Next, Dead string
+	Agent, Sink, OTLP, OTLPWeb, Zipkin, App, Unix, Mirror, Next, Dead string
 }
 
 // loggedHeaders are those that the documentation tells users to log.
@@ -26,22 +29,31 @@ func loggedHeaders() []string {
 }
 
 // render gives the whole configuration. Besides what the agent sees, each Envoy writes its own account of every
-// request to the file records and sends its own spans to a sink that the agent does not know.
+// request to the file records and sends a copy of its access log to a sink that the agent does not know.
 func (b bootstrap) render(records string) m {
+	runtime := m{}
+	if !b.DefaultFlush {
+		// each span in a request of its own: one with bad bytes costs the sink no other
+		for _, tracer := range []string{"opentelemetry", "zipkin"} {
+			runtime["tracing."+tracer+".min_flush_spans"] = 1
+			runtime["tracing."+tracer+".flush_interval_ms"] = 100
+		}
+	}
+	listener := m{"name": b.Name, "address": socket("127.0.0.1:0"),
+		"filter_chains": []m{{"filters": []m{extension("envoy.filters.network.http_connection_manager",
+			"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", b.manager(records))}}}}
+	if slices.Contains(b.Outbound, b.Name) {
+		listener["traffic_direction"] = "OUTBOUND"
+	}
 	return m{
-		"node":  m{"id": b.Name + "-1", "cluster": b.Name},
-		"admin": m{"address": socket("127.0.0.1:0")},
-		"layered_runtime": m{"layers": []m{{"name": "static", "static_layer": m{
-			// each span in a request of its own: one with bad bytes costs the sink no other
-			"tracing.opentelemetry.min_flush_spans": 1,
-			"tracing.zipkin.min_flush_spans":        1,
-		}}}},
+		"node":            m{"id": cmp.Or(b.Nodes[b.Name], b.Name+"-1"), "cluster": b.Name},
+		"admin":           m{"address": socket("127.0.0.1:0")},
+		"layered_runtime": m{"layers": []m{{"name": "static", "static_layer": runtime}}},
 		"static_resources": m{
-			"listeners": []m{{"name": b.Name, "address": socket("127.0.0.1:0"),
-				"filter_chains": []m{{"filters": []m{extension("envoy.filters.network.http_connection_manager",
-					"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", b.manager(records))}}}}},
+			"listeners": []m{listener},
 			"clusters": []m{
-				cluster("als", b.Agent, true), cluster("sink", b.Sink, true), cluster("zipkin", b.Zipkin, false),
+				cluster("als", b.Agent, true), cluster("sink", b.Sink, true),
+				cluster("otlp", b.OTLP, true), cluster("otlp-http", b.OTLPWeb, false), cluster("zipkin", b.Zipkin, false),
 				cluster("app", b.App, false), cluster("app-h2", b.App, true), cluster("mirror", b.Mirror, false),
 				cluster("next", b.Next, false), cluster("dead", b.Dead, false), cluster("empty", "", false),
 				cluster("unix", b.Unix, false),
@@ -59,7 +71,7 @@ func (b bootstrap) manager(records string) m {
 		"max_request_headers_kb":       96,
 		"upgrade_configs":              []m{{"upgrade_type": "websocket"}},
 		"http_filters": []m{extension("envoy.filters.http.router",
-			"envoy.extensions.filters.http.router.v3.Router", m{})},
+			"envoy.extensions.filters.http.router.v3.Router", b.router(records))},
 		"route_config": m{"name": b.Name, "virtual_hosts": []m{{"name": "all", "domains": []string{"*"}, "routes": routes()}}},
 	}
 	if b.HTTP10 {
@@ -74,8 +86,19 @@ func (b bootstrap) manager(records string) m {
 	return h
 }
 
+// router logs each attempt to all who get the access log.
+func (b bootstrap) router(records string) m {
+	if !b.Attempts {
+		return m{}
+	}
+	return m{"upstream_log": append(b.accessLogs(), b.account(records), b.copy())}
+}
+
 // accessLogs are the logs that the agent gets.
 func (b bootstrap) accessLogs() []m {
+	if b.Silent {
+		return nil
+	}
 	if len(b.Logs) == 0 {
 		return []m{b.accessLog(b.Name)}
 	}
@@ -89,9 +112,14 @@ func (b bootstrap) accessLogs() []m {
 func (b bootstrap) accessLog(name string) m {
 	common := b.stream("als")
 	common["log_name"] = name
-	common["buffer_flush_interval"] = "0.1s"
+	if !b.DefaultFlush {
+		common["buffer_flush_interval"] = "0.1s"
+	}
 	if b.IDTags {
 		common["custom_tags"] = []m{{"tag": "trace_id", "value": "%TRACE_ID%"}, {"tag": "span_id", "value": "%SPAN_ID%"}}
+	}
+	if b.BareHeaders || slices.Contains(b.BareLogs, name) {
+		return extension(httpGRPC, httpGRPCType, m{"common_config": common})
 	}
 	return extension(httpGRPC, httpGRPCType, m{
 		"common_config":                       common,
@@ -122,17 +150,27 @@ func (b bootstrap) tracing() m {
 	if b.Sampling != nil {
 		sampling = *b.Sampling
 	}
-	t := m{"random_sampling": m{"value": sampling}, "spawn_upstream_span": b.Spawn, "verbose": true}
+	spawn := b.Spawn && !strings.HasPrefix(b.Nodes[b.Name], "sidecar~") // as in Istio, where only gateways do
+	t := m{"random_sampling": m{"value": sampling}, "spawn_upstream_span": spawn, "verbose": true}
 	if b.NoPropagation {
 		t["no_context_propagation"] = true
 	}
 	switch b.Tracing {
 	case "otel":
-		t["provider"] = extension("envoy.tracers.opentelemetry", "envoy.config.trace.v3.OpenTelemetryConfig", m{
-			"grpc_service": m{"envoy_grpc": m{"cluster_name": "sink"}, "timeout": "2s"}, "service_name": b.Name})
+		config := m{"service_name": b.Name}
+		if b.OTLPHTTP {
+			config["http_service"] = m{"http_uri": m{"uri": "http://alspan/v1/traces", "cluster": "otlp-http", "timeout": "2s"}}
+		} else {
+			config["grpc_service"] = m{"envoy_grpc": m{"cluster_name": "otlp"}, "timeout": "2s"}
+		}
+		t["provider"] = extension("envoy.tracers.opentelemetry", "envoy.config.trace.v3.OpenTelemetryConfig", config)
 	case "zipkin":
+		version := "HTTP_JSON"
+		if b.ZipkinProto {
+			version = "HTTP_PROTO"
+		}
 		t["provider"] = extension("envoy.tracers.zipkin", "envoy.config.trace.v3.ZipkinConfig", m{
-			"collector_cluster": "zipkin", "collector_endpoint": "/api/v2/spans", "collector_endpoint_version": "HTTP_JSON",
+			"collector_cluster": "zipkin", "collector_endpoint": "/api/v2/spans", "collector_endpoint_version": version,
 			"shared_span_context": b.Shared, "trace_id_128bit": true})
 	}
 	return t

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"golang.org/x/tools/txtar"
@@ -19,7 +21,9 @@ import (
 
 // testCase is one file of testdata on one version of Envoy.
 type testCase struct {
-	Name     string
+	Name     string // of the file
+	Signal   string // one of envoyFlags.Signals
+	Section  string // where its wants stand: "want" for the first signal, "want SIGNAL" for another one
 	Envoy    envoyFlags
 	Agent    map[string]any // put over the configuration that all cases share
 	Requests []*request
@@ -28,33 +32,44 @@ type testCase struct {
 
 // envoyFlags is the section envoy.yaml: what is special about the Envoys of a case.
 type envoyFlags struct {
-	Versions      []string `yaml:"versions"`      // besides the one of the whole matrix
-	Hops          []string `yaml:"hops"`          // Envoys in a row; one, "edge", by default
-	Tracing       string   `yaml:"tracing"`       // none, otel or zipkin
-	Spawn         bool     `yaml:"spawn"`         // spawn_upstream_span
-	Shared        bool     `yaml:"shared"`        // shared_span_context (Zipkin)
-	Sampling      *float64 `yaml:"sampling"`      // random_sampling in percent, 100 by default
-	StartEntries  bool     `yaml:"start_entries"` // flush_access_log_on_new_request
-	IDTags        bool     `yaml:"id_tags"`       // custom tags %TRACE_ID% and %SPAN_ID%
-	NoPropagation bool     `yaml:"no_context_propagation"`
-	HTTP10        bool     `yaml:"accept_http_10"`
-	Logs          []string `yaml:"logs"` // log names of the loggers that the agent serves; one, the Envoy's name, by default
+	Versions      []string          `yaml:"versions"`      // besides the one of the whole matrix
+	Hops          []string          `yaml:"hops"`          // Envoys in a row; one, "edge", by default
+	Nodes         map[string]string `yaml:"nodes"`         // their node ids, "<hop>-1" by default
+	Outbound      []string          `yaml:"outbound"`      // those whose listener is OUTBOUND
+	Signals       []string          `yaml:"signals"`       // what the agent gets, a run for each: "als", the default, "traces", or "both"
+	Tracing       string            `yaml:"tracing"`       // none, otel or zipkin
+	OTLPHTTP      bool              `yaml:"otlp_http"`     // the OpenTelemetry tracer exports over HTTP
+	ZipkinProto   bool              `yaml:"zipkin_proto"`  // the Zipkin tracer exports protobuf
+	DefaultFlush  bool              `yaml:"default_flush"` // tracers and loggers wait as long as Envoy's defaults say
+	Spawn         bool              `yaml:"spawn"`         // spawn_upstream_span
+	Shared        bool              `yaml:"shared"`        // shared_span_context (Zipkin)
+	Sampling      *float64          `yaml:"sampling"`      // random_sampling in percent, 100 by default
+	StartEntries  bool              `yaml:"start_entries"` // flush_access_log_on_new_request
+	IDTags        bool              `yaml:"id_tags"`       // custom tags %TRACE_ID% and %SPAN_ID%
+	NoPropagation bool              `yaml:"no_context_propagation"`
+	HTTP10        bool              `yaml:"accept_http_10"`
+	Callers       bool              `yaml:"callers"`    // the callers report their spans to the agent, as Zipkin
+	Attempts      bool              `yaml:"attempts"`   // the router logs each attempt
+	Logs          []string          `yaml:"logs"`       // log names of the loggers that the agent serves; one, the Envoy's name, by default
+	BareLogs      []string          `yaml:"bare_logs"`  // those of them that log no headers
+	BareHeaders   bool              `yaml:"no_headers"` // no log has any headers
 }
 
 // request is a line of the section requests: NAME METHOD PATH CONTEXT [KEY=VALUE ...].
 type request struct {
 	Name, Method, Path, Context string
 
-	HTTP      string // "1.1", "1.0" or "2"; gRPC when Method is GRPC
-	Tail      string // put after the name in the path
-	Pad       int    // that many letters after that
-	Body      int    // bytes of the request's body
-	Abort     bool   // go away when the upstream has the request, or when the websocket has echoed
-	Upgrade   bool   // to a websocket
-	RequestID string // x-request-id: a label stands for the same UUID in the whole case
-	Header    string // a further header line, as it is
-	Status    int    // gRPC status that the upstream is to answer
-	Idle      bool   // wait until the agent has done everything before it
+	HTTP      string        // "1.1", "1.0" or "2"; gRPC when Method is GRPC
+	Tail      string        // put after the name in the path
+	Pad       int           // that many letters after that
+	Body      int           // bytes of the request's body
+	Abort     bool          // go away when the upstream has the request, or when the websocket has echoed
+	Upgrade   bool          // to a websocket
+	RequestID string        // x-request-id: a label stands for the same UUID in the whole case
+	Header    string        // a further header line, as it is
+	Status    int           // gRPC status that the upstream is to answer
+	Idle      bool          // wait until the agent has done everything before it
+	Hold      time.Duration // how long a websocket stays open after its echo
 
 	Trace, Span   string // the caller's context, or the W3C one of two
 	Trace2, Span2 string // the B3 one of two
@@ -72,19 +87,26 @@ func loadCases(version string, whole bool) ([]*testCase, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := parseCase(strings.TrimSuffix(filepath.Base(file), ".txtar"), version, content)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read %s: %w", file, err)
-		}
-		if whole || slices.Contains(c.Envoy.Versions, version) {
-			all = append(all, c)
+		name, signals := strings.TrimSuffix(filepath.Base(file), ".txtar"), []string{""}
+		for i := 0; i < len(signals); i++ {
+			c, err := parseCase(name, version, signals[i], content)
+			if err != nil {
+				return nil, fmt.Errorf("cannot read %s: %w", file, err)
+			}
+			if whole || slices.Contains(c.Envoy.Versions, version) {
+				all = append(all, c)
+			}
+			if i == 0 {
+				signals = c.Envoy.Signals
+			}
 		}
 	}
 	return all, nil
 }
 
-func parseCase(name, version string, content []byte) (*testCase, error) {
-	c := &testCase{Name: name, Want: map[string][]string{}}
+// parseCase reads a case for a version and one of its signals, the first if that is "".
+func parseCase(name, version, signal string, content []byte) (*testCase, error) {
+	c := &testCase{Name: name, Section: strings.TrimSpace("want " + signal), Want: map[string][]string{}}
 	override := map[string][]string{}
 	for _, file := range txtar.Parse(content).Files {
 		var err error
@@ -94,14 +116,17 @@ func parseCase(name, version string, content []byte) (*testCase, error) {
 		case "agent.yaml":
 			err = yaml.Unmarshal(file.Data, &c.Agent)
 		case "requests":
-			c.Requests, err = parseRequests(name+"/"+version, string(file.Data))
-		case "want":
+			c.Requests, err = parseRequests(name+"/"+version+"/"+signal, string(file.Data))
+		case c.Section:
 			err = parseWant(string(file.Data), c.Want)
-		case "want " + version: // replaces single requests
+		case c.Section + " " + version: // replaces single requests
 			err = parseWant(string(file.Data), override)
 		default:
-			v, ok := strings.CutPrefix(file.Name, "want ")
-			if !ok || !slices.Contains(toolbox.OtherEnvoys(), toolbox.Tool{Name: "envoy", Version: v}) {
+			v, ok := strings.CutPrefix(file.Name, "want")
+			for _, other := range c.Envoy.Signals {
+				v = strings.TrimPrefix(v, " "+other)
+			}
+			if !ok || v != "" && !slices.Contains(toolbox.OtherEnvoys(), toolbox.Tool{Name: "envoy", Version: strings.TrimSpace(v)}) {
 				err = fmt.Errorf("unknown section")
 			}
 		}
@@ -114,11 +139,21 @@ func parseCase(name, version string, content []byte) (*testCase, error) {
 			return nil, fmt.Errorf("version %s is not installed by make tools", v)
 		}
 	}
+	if len(c.Envoy.Hops) == 0 {
+		c.Envoy.Hops = []string{"edge"}
+	}
+	if len(c.Envoy.Signals) == 0 {
+		c.Envoy.Signals = []string{"als"}
+	}
+	c.Signal = cmp.Or(signal, c.Envoy.Signals[0])
 	for request, lines := range override {
 		if c.Want[request] == nil {
 			return nil, fmt.Errorf("%q is overridden for %s but not wanted at all", request, version)
 		}
 		c.Want[request] = lines
+	}
+	if *update {
+		return c, nil
 	}
 	for _, r := range c.Requests {
 		if c.Want[r.Name] == nil {
@@ -128,10 +163,15 @@ func parseCase(name, version string, content []byte) (*testCase, error) {
 	if len(c.Want) != len(c.Requests) {
 		return nil, fmt.Errorf("%d requests but %d wants", len(c.Requests), len(c.Want))
 	}
-	if len(c.Envoy.Hops) == 0 {
-		c.Envoy.Hops = []string{"edge"}
-	}
 	return c, nil
+}
+
+// title names the case among all that run.
+func (c *testCase) title() string {
+	if len(c.Envoy.Signals) > 1 {
+		return c.Name + "+" + c.Signal
+	}
+	return c.Name
 }
 
 // parseWant reads blocks of "NAME:" followed by indented lines.
@@ -187,6 +227,8 @@ func parseRequests(salt, text string) ([]*request, error) {
 				r.Upgrade = true
 			case "idle":
 				r.Idle = true
+			case "hold":
+				r.Hold, err = time.ParseDuration(value)
 			case "header":
 				r.Header = value
 			case "request-id":

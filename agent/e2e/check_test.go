@@ -22,9 +22,14 @@ func (v *view) check(t *testing.T, s *span) {
 		t.Helper()
 		t.Errorf("%s %s: %s", v.Name, v.labels[s], fmt.Sprintf(format, args...))
 	}
-	// The parent of a SERVER span came in a header; that of any other is a span of ours.
-	if remote := s.Flags>>8 == 3; len(s.ParentSpanId) > 0 && remote != (s.Kind == trace.Span_SPAN_KIND_SERVER) {
+	if s.origin() != made {
+		v.checkOwn(t, s, fail)
+	} else if remote := s.Flags>>8 == 3; len(s.ParentSpanId) > 0 && remote != s.ofRequest() {
+		// The parent of a span of a request came in a header; that of any other is a span of ours.
 		fail("flags %#x are wrong about the parent being remote", s.Flags)
+	}
+	if s.origin() == sent {
+		return
 	}
 	r, ok := v.recordOf(s)
 	if !ok {
@@ -38,12 +43,30 @@ func (v *view) check(t *testing.T, s *span) {
 		}
 	}
 	want := wantedAttributes(r)
-	if s.Kind != trace.Span_SPAN_KIND_SERVER {
-		v.checkClient(s, r, fail)
+	switch {
+	case r.Type == "UpstreamEnd" && s.ofRequest(): // of an attempt whose CLIENT span has left
+		if start := int64(s.StartTimeUnixNano); start != r.startNano() {
+			fail("it starts at %d, Envoy says %d", start, r.startNano())
+		}
+		return
+	case !s.ofRequest():
+		if s.origin() == made && r.Type == "DownstreamEnd" {
+			v.checkClient(s, r, fail)
+		}
 		want = wantedClientAttributes(r)
-	} else {
+	case s.origin() == made:
 		v.checkServer(s, r, fail)
 		compare("events", wantedEvents(r, s.EndTimeUnixNano), events(s))
+	default:
+		wantEvents, gotEvents := inMicros(wantedEvents(r, uint64(r.startNano()+r.Length))), inMicros(events(s))
+		if r.Length == 0 {
+			delete(wantEvents, completeEvent)
+		}
+		maps.DeleteFunc(gotEvents, func(name string, _ int64) bool { _, ok := wantEvents[name]; return !ok }) // Zipkin's annotations
+		compare("events", wantEvents, gotEvents)
+	}
+	if s.ofRequest() && s.Kind == trace.Span_SPAN_KIND_CLIENT {
+		outboundAttributes(want, r)
 	}
 	got := map[string]string{}
 	for key := range want {
@@ -62,11 +85,11 @@ func (v *view) checkServer(s *span, r record, fail func(format string, args ...a
 		fail("it lasts %d ns, Envoy says %d ns and %d ms", end-start, r.Length, r.Duration)
 	}
 	for _, own := range v.passes {
-		if own.Hop != r.Hop || r.SpanID != "" && own.ID != r.SpanID || r.SpanID == "" && len(v.passes) > len(v.hops) {
+		if own.Hop != r.Hop || r.SpanID != "" && own.ID != r.SpanID || own.Code != r.Code {
 			continue
 		}
-		// Envoy's tracers read the clock once more at the end, usually 10 us later, and Zipkin counts in microseconds.
-		if off := time.Duration(own.End - end).Abs(); own.Start != start && own.Start != start/1000*1000 || off > 50*time.Millisecond {
+		// Envoy's tracers read the clock once more at the end, usually 10 us later, but not on a busy machine, and Zipkin counts in microseconds.
+		if off := time.Duration(own.End - end).Abs(); own.Start != start && own.Start != start/1000*1000 || off > 500*time.Millisecond {
 			fail("it is %d..%d, Envoy's own span is %d..%d", start, end, own.Start, own.End)
 		}
 		if s.id() == own.ID && (s.trace() != own.Trace || kindName(s.Kind) != own.Kind) {
@@ -76,7 +99,7 @@ func (v *view) checkServer(s *span, r record, fail func(format string, args ...a
 			fail("it has the id of Envoy's span, but parent %s instead of %s", s.parent(), own.Parent)
 		}
 		for name, at := range own.Events { // from 1.38, in microseconds
-			if got := events(s)[name]; got/1000*1000 != at {
+			if got := events(s)[name]; got/1000*1000 != at && name != "ss" && name != "cr" { // Zipkin's end
 				fail("event %s is at %d, Envoy's own at %d", name, got, at)
 			}
 		}
@@ -109,24 +132,43 @@ func (v *view) checkClient(s *span, r record, fail func(format string, args ...a
 	}
 }
 
-// recordOf gives Envoy's record of the pass that a span is about: that with its code, on its hop.
+// recordOf gives Envoy's record of what a span is about: the pass with its code on its hop, or the attempt that began with it.
 func (v *view) recordOf(s *span) (record, bool) {
-	for _, p := range v.made {
-		if s.Kind == trace.Span_SPAN_KIND_CLIENT && p.id() == s.parent() {
-			return v.recordOf(p)
-		}
+	if r, ok := v.attemptOf(s); ok && s.Kind == trace.Span_SPAN_KIND_INTERNAL && r.startNano() == int64(s.StartTimeUnixNano) {
+		return r, true
 	}
-	for _, r := range v.records {
-		if r.Hop == s.Service && s.text("http.response.status_code") == number(r.Code) {
+	if !s.ofRequest() {
+		if r, ok := v.attemptOf(s); ok {
 			return r, true
 		}
+		for _, p := range v.made {
+			if p.id() == s.parent() {
+				return v.recordOf(p)
+			}
+		}
 	}
-	return record{}, false
+	if r, ok := v.passOf(s.Service, s.code()); ok {
+		return r, true
+	}
+	return v.attemptOf(s)
 }
 
-// checkAll holds for all spans of a case together, whoever reported them. Each id comes once; the agent makes the same
-// span of what each of several loggers says of a request.
-func checkAll(t *testing.T, all []*span, loggers int) {
+// attemptOf gives the record of the attempt that began when s did. Envoy's own span of one begins a moment earlier.
+func (v *view) attemptOf(s *span) (best record, ok bool) {
+	away := func(r record) int64 {
+		return max(r.startNano()-int64(s.StartTimeUnixNano), int64(s.StartTimeUnixNano)-r.startNano())
+	}
+	for _, r := range v.tries {
+		if near := away(r) < int64(5*time.Millisecond); r.Hop == s.Service && near && (!ok || away(r) < away(best)) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
+}
+
+// checkAll holds for all spans of a case together, whoever reported them. Where span ids are shared, a caller who does not
+// report to the agent has the same id as Envoy's span.
+func checkAll(t *testing.T, all []*span, c *testCase) {
 	t.Helper()
 	parents, copies := map[string]string{}, map[string]int{}
 	for _, s := range all {
@@ -137,7 +179,9 @@ func checkAll(t *testing.T, all []*span, loggers int) {
 			t.Errorf("invalid span: %v", s.Span)
 		}
 		key := s.trace() + s.id()
-		copies[key]++
+		if copies[key]++; s.Service == "caller" && parents[key] != "" {
+			continue // the other one of a shared id is looked at
+		}
 		parents[key] = s.trace() + s.parent()
 		seen := map[string]bool{}
 		for _, a := range s.Attributes {
@@ -148,12 +192,8 @@ func checkAll(t *testing.T, all []*span, loggers int) {
 		}
 	}
 	for _, s := range all {
-		times := loggers
-		if slices.Contains([]string{"caller", "app", "mirror"}, s.Service) {
-			times = 1
-		}
-		if got := copies[s.trace()+s.id()]; got != times {
-			t.Errorf("trace %s has span %s %d times, want %d", s.trace(), s.id(), got, times)
+		if got := copies[s.trace()+s.id()]; got != 1 && (got != 2 || s.Service != "caller" || !c.Envoy.Shared || c.Envoy.Callers) {
+			t.Errorf("trace %s has span %s %d times", s.trace(), s.id(), got)
 		}
 	}
 	for key := range parents {

@@ -21,7 +21,7 @@ import (
 
 // send sends a request to an Envoy and reads the whole answer, whatever it is. arrived tells when the upstream has it.
 func (r *request) send(ctx context.Context, address string, arrived <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second+r.Hold)
 	defer cancel()
 	switch {
 	case r.Method == "GRPC":
@@ -110,6 +110,7 @@ func (r *request) talk(conn net.Conn, answer *bufio.Reader, code int) error {
 		return err
 	}
 	_, err := io.ReadFull(answer, make([]byte, len("hello")))
+	time.Sleep(r.Hold)
 	if err == nil && !r.Abort {
 		_, err = io.Copy(io.Discard, answer)
 	}

@@ -26,7 +26,7 @@ func TestEnvoy(t *testing.T) {
 		}
 		t.Run(tool.Version, func(t *testing.T) {
 			for _, c := range cases {
-				t.Run(c.Name, func(t *testing.T) {
+				t.Run(c.title(), func(t *testing.T) {
 					t.Parallel()
 					l.run(t, tool.Version, c)
 				})
@@ -74,6 +74,7 @@ type stage struct {
 	app, mirror *upstream
 	agent       *alspan
 	envoys      []*envoy // in the order of the hops
+	callers     int      // spans that callers have sent to the agent
 }
 
 // run plays one case: everything is started, the requests are sent one after the other, and when the agent is idle
@@ -90,6 +91,10 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 		}
 		_, contexts := r.contextHeaders()
 		for _, ids := range contexts { // an instrumented caller reports its own span
+			if c.Envoy.Callers {
+				s.callers += reportZipkin(t, s.agent.zipkin, r, ids, began)
+				continue
+			}
 			s.relay.report("caller", r.Name, "CLIENT", traceContext{Trace: ids[0]}, ids[1], began, time.Now())
 		}
 	}
@@ -101,14 +106,21 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 	shared := map[string]string{}
 	for _, v := range views {
 		v.name(shared)
-		if want, got := c.Want[v.Name], v.lines(); !slices.Equal(want, got) {
+		if want, got := c.Want[v.Name], v.lines(); !slices.Equal(want, got) && !slices.Equal(want, []string{"whatever"}) {
+			if *update {
+				wants(t, c, version, v.Name, got)
+			}
 			t.Errorf("%s:\n got  %s\n want %s", v.Name, strings.Join(got, "\n      "), strings.Join(want, "\n      "))
 		}
 		for _, s := range v.made {
 			v.check(t, s)
 		}
 	}
-	checkAll(t, s.relay.all(), max(len(c.Envoy.Logs), 1))
+	checkJoins(t, views, page)
+	for _, err := range s.sink.failed {
+		t.Error(err)
+	}
+	checkAll(t, s.relay.all(), c)
 	l.checkJaeger(t, s.relay.all())
 
 	if err := page.balanced(); err != nil {
@@ -137,75 +149,45 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	b3 := c.Envoy.Tracing == "zipkin"
 	s.app = startUpstream(t, "app", b3, s.relay.report)
 	s.mirror = startUpstream(t, "mirror", b3, s.relay.report)
-	s.agent = startAgent(t, l.agent, merge(map[string]any{
-		"receive": map[string]any{"grpc": map[string]any{"address": "127.0.0.1:0"}, "http": map[string]any{"address": "127.0.0.1:0"}, "zipkin": map[string]any{"address": "127.0.0.1:0"}},
-		"export": map[string]any{"endpoint": "http://" + s.relay.address,
-			"batch": map[string]any{"age": "50ms"}},
-		"admin": map[string]any{"address": "127.0.0.1:0"},
-	}, c.Agent))
+	s.agent = startAgent(t, l.agent, merge(c.agentConfig(s.relay.address), c.Agent))
+	otlp, web, zipkin := s.sink.grpc, s.sink.web, s.sink.web
+	if c.sendsTraces() {
+		otlp, web = startTap(t, s.sink, false, s.agent.grpc), startTap(t, s.sink, false, s.agent.http)
+		zipkin = startTap(t, s.sink, false, s.agent.zipkin)
+	}
 	dead := freeAddresses(t, 1)[0]
 	next := s.app.address
 	for _, hop := range slices.Backward(c.Envoy.Hops) {
-		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Exact: knowsSpanID(version), Agent: s.agent.grpc,
-			Sink: s.sink.grpc, Zipkin: s.sink.zipkin, App: s.app.address, Unix: s.app.unix, Mirror: s.mirror.address, Next: next, Dead: dead})
+		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Silent: !c.sendsALS(), Exact: knowsSpanID(version), Agent: s.agent.grpc,
+			Sink: s.sink.grpc, OTLP: otlp, OTLPWeb: web, Zipkin: zipkin, App: s.app.address, Unix: s.app.unix, Mirror: s.mirror.address, Next: next, Dead: dead})
 		next = e.address
 		s.envoys = slices.Insert(s.envoys, 0, e)
 	}
 	return s
 }
 
+// agentConfig is the agent's configuration in a case that has nothing special. The waits are short, and so are those of the
+// tracers' flushes; where only one of the signals comes nothing needs to wait.
+func (c *testCase) agentConfig(upstream string) map[string]any {
+	wait, spanWait := "200ms", "200ms"
+	if c.Signal == "both" {
+		wait, spanWait = "3s", "1500ms"
+	}
+	return map[string]any{
+		"receive": map[string]any{"grpc": map[string]any{"address": "127.0.0.1:0"},
+			"http": map[string]any{"address": "127.0.0.1:0"}, "zipkin": map[string]any{"address": "127.0.0.1:0"}},
+		"correlate": map[string]any{"wait": wait, "span_wait": spanWait},
+		"export":    map[string]any{"endpoint": "http://" + upstream, "batch": map[string]any{"age": "50ms"}},
+		"admin":     map[string]any{"address": "127.0.0.1:0"},
+	}
+}
+
+// sendsALS and sendsTraces tell what the agent gets.
+func (c *testCase) sendsALS() bool    { return c.Signal != "traces" }
+func (c *testCase) sendsTraces() bool { return c.Signal != "als" }
+
 // knowsSpanID says whether a version has the formatter %SPAN_ID%.
 func knowsSpanID(version string) bool { return version >= "1.38" }
-
-// settle waits until every pass of the requests is logged, every entry of theirs has left the agent, and every span of
-// Envoy's own has reached the sink; it gives the agent's metrics then.
-func (s *stage) settle(t *testing.T, c *testCase, requests []*request) metrics {
-	t.Helper()
-	loggers := max(len(c.Envoy.Logs), 1)
-	wanted := 0
-	for _, r := range requests {
-		switch r.Path {
-		case "/next":
-			wanted += len(s.envoys)
-		case "/redirect":
-			wanted += 2
-		default:
-			wanted++
-		}
-	}
-	var page metrics
-	eventually(t, 15*time.Second, func() error {
-		ends, others, sent := 0, 0, 0
-		for _, e := range s.envoys {
-			for _, r := range readRecords(t, e) {
-				if r.Type == "DownstreamEnd" {
-					ends++
-				} else {
-					others++
-				}
-			}
-			n, err := e.spansSent()
-			if err != nil {
-				return err
-			}
-			sent += n
-		}
-		spans, entries := s.sink.count()
-		if ends != wanted || spans != sent || entries != ends+others {
-			return fmt.Errorf("Envoy has logged %d passes of %d, and %d other entries; the sink has %d entries and %d spans of %d",
-				ends, wanted, others, entries, spans, sent)
-		}
-		var err error
-		if page, err = s.agent.metrics(); err != nil {
-			return err
-		}
-		if err := page.idle(loggers * (ends + others)); err != nil {
-			return err
-		}
-		return page.counted(loggers*ends, loggers*others, s.relay.count("caller", "app", "mirror"))
-	})
-	return page
-}
 
 // views gathers by request what Envoys, upstreams and the agent said of it.
 func (s *stage) views(t *testing.T, c *testCase) []*view {
@@ -213,18 +195,17 @@ func (s *stage) views(t *testing.T, c *testCase) []*view {
 	var views []*view
 	byName := map[string]*view{}
 	for _, r := range c.Requests {
-		v := &view{request: r, hops: c.Envoy.Hops, seen: s.app.seen(r.Name), mirrored: s.mirror.seen(r.Name)}
+		v := &view{request: r, hops: c.Envoy.Hops, logs: c.Envoy.Logs, seen: s.app.seen(r.Name), mirrored: s.mirror.seen(r.Name)}
 		v.passes, v.children = s.sink.of(r.Name)
-		slices.SortStableFunc(v.passes, func(a, b ownSpan) int {
-			return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Hop), slices.Index(v.hops, b.Hop)), cmp.Compare(a.End, b.End))
-		})
 		views = append(views, v)
 		byName[r.Name] = v
 	}
 	var lost []record
 	for _, e := range s.envoys {
 		for _, r := range readRecords(t, e) {
-			if v := byName[nameOf(r.Path)]; r.Type != "DownstreamEnd" {
+			if v := byName[nameOf(r.Path)]; r.Type == "UpstreamEnd" && v != nil {
+				v.tries = append(v.tries, r)
+			} else if r.Type != "DownstreamEnd" {
 				continue
 			} else if r.Length = s.sink.length(r); v != nil {
 				v.records = append(v.records, r)
@@ -241,6 +222,11 @@ func (s *stage) views(t *testing.T, c *testCase) []*view {
 			v.records = lost
 		}
 	}
+	for _, v := range views {
+		slices.SortStableFunc(v.passes, func(a, b ownSpan) int {
+			return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Hop), slices.Index(v.hops, b.Hop)), cmp.Compare(v.ended(a), v.ended(b)))
+		})
+	}
 	if nameless == nil && len(lost) > 0 {
 		t.Errorf("Envoy logged requests that nobody sent: %+v", lost)
 	}
@@ -254,8 +240,15 @@ func (s *stage) views(t *testing.T, c *testCase) []*view {
 			t.Errorf("unknown span of service %q: %v", span.Service, span.Span)
 		}
 	}
+	byTrace := map[string]*view{}
+	for _, v := range views {
+		_, contexts := v.contextHeaders()
+		for _, c := range contexts {
+			byTrace[c[0]] = v
+		}
+	}
 	for _, span := range made {
-		v := byName[spanRequest(span, made)]
+		v := cmp.Or(byName[spanRequest(span, made)], byTrace[span.trace()])
 		if v == nil {
 			v = nameless
 		}
@@ -270,7 +263,7 @@ func (s *stage) views(t *testing.T, c *testCase) []*view {
 
 // spanRequest gives the name of the request that a span is about, by its own path or by its parent's.
 func spanRequest(s *span, made []*span) string {
-	if name := nameOf(cmp.Or(s.text("url.path"), s.text("rpc.method"))); name != "" {
+	if name := cmp.Or(nameOf(cmp.Or(s.text("url.path"), s.text("rpc.method"))), nameOfURL(cmp.Or(s.text("http.url"), s.text("url.full")))); name != "" {
 		return name
 	}
 	for _, p := range made {

@@ -7,6 +7,8 @@ import (
 	"unicode"
 )
 
+const completeEvent = "request_complete"
+
 // wantedEvents gives the timing events, named as Envoy's tracer names them (tracing.verbose). The eighth timing is the end
 // of the request.
 func wantedEvents(r record, end uint64) map[string]int64 {
@@ -16,11 +18,19 @@ func wantedEvents(r record, end uint64) map[string]int64 {
 		"us_rx_beg": "first_upstream_rx_byte_received", "us_rx_end": "last_upstream_rx_byte_received",
 		"ds_tx_beg": "first_downstream_tx_byte_sent", "ds_tx_end": "last_downstream_tx_byte_sent",
 	}
-	all := map[string]int64{"request_complete": int64(end)}
+	all := map[string]int64{completeEvent: int64(end)}
 	for key, offset := range r.Times {
 		if offset != nil {
 			all[names[key]] = r.startNano() + *offset
 		}
+	}
+	return all
+}
+
+// inMicros is what remains of times that a tracer has written.
+func inMicros(all map[string]int64) map[string]int64 {
+	for name := range all {
+		all[name] = all[name] / 1000
 	}
 	return all
 }
@@ -77,6 +87,12 @@ func wantedAttributes(r record) map[string]string {
 	return want
 }
 
+// outboundAttributes changes them to those of a CLIENT span: what it was sent to is its peer.
+func outboundAttributes(want map[string]string, r record) {
+	host, port, _ := strings.Cut(r.Upstream, ":")
+	want["network.peer.address"], want["network.peer.port"] = host, port
+}
+
 // wantedClientAttributes does the same for a CLIENT span.
 func wantedClientAttributes(r record) map[string]string {
 	path, query, _ := strings.Cut(r.Path, "?")
@@ -87,7 +103,7 @@ func wantedClientAttributes(r record) map[string]string {
 	host, port, _ := strings.Cut(r.Upstream, ":")
 	return map[string]string{
 		"http.request.method":       method(r),
-		"http.request.resend_count": strings.Trim(number(r.Attempts-1), "-"),
+		"http.request.resend_count": number(max(r.Attempts-1, 0)), // the router's record has no count
 		"url.full":                  full[:min(len(full), maxValue)],
 		"server.address":            host,
 		"server.port":               port,

@@ -10,7 +10,7 @@ import (
 // A case that cannot be read as it was meant must fail, not pass with less.
 func TestCasesAreStrict(t *testing.T) {
 	const good = "-- envoy.yaml --\ntracing: otel\n-- requests --\nok GET /ok w3c header=\"a: \\xff b\" body=3\n-- want --\nok:\n  SERVER\n"
-	c, err := parseCase("good", "1.39.3", []byte(good))
+	c, err := parseCase("good", "1.39.3", "", []byte(good))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestCasesAreStrict(t *testing.T) {
 		if text == good {
 			t.Fatalf("%s: nothing was changed", what)
 		}
-		if _, err := parseCase("bad", "1.39.3", []byte(text)); err == nil {
+		if _, err := parseCase("bad", "1.39.3", "", []byte(text)); err == nil {
 			t.Errorf("%s: it was accepted:\n%s", what, text)
 		}
 	}

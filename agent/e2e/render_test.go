@@ -15,7 +15,9 @@ import (
 type view struct {
 	*request
 	hops     []string
+	logs     []string  // any of these may be the one that made a span, if there are several
 	records  []record  // of the passes, in the order in which they ended
+	tries    []record  // of their attempts
 	passes   []ownSpan // Envoy's spans of the passes ...
 	children []ownSpan // ... and those below them
 	made     []*span   // by the agent
@@ -31,8 +33,8 @@ type view struct {
 // name gives names to everything. shared has the traces that earlier requests of the case could not explain.
 func (v *view) name(shared map[string]string) {
 	slices.SortStableFunc(v.made, func(a, b *span) int {
-		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
+		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(kindRank(a), kindRank(b)),
+			cmp.Compare(v.order(a), v.order(b)), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
 			strings.Compare(a.text("envoy.log_name"), b.text("envoy.log_name")))
 	})
 	// As they began: attempts that break off end in any order.
@@ -82,11 +84,67 @@ func (v *view) name(shared map[string]string) {
 	v.label()
 }
 
+// ended gives when the pass ended of which Envoy exported a span: Zipkin's span of a redirect's second pass ends too late.
+func (v *view) ended(own ownSpan) int64 {
+	if r, ok := v.passOf(own.Hop, number(own.Code)); ok {
+		return r.startNano() + r.Length
+	}
+	return own.End
+}
+
+// kindRank puts the spans of requests first, and those of mirrors last.
+func kindRank(s *span) int {
+	switch {
+	case s.Kind == trace.Span_SPAN_KIND_INTERNAL:
+		return 1
+	case s.ofRequest():
+		return 0
+	case s.mirrors():
+		return 3
+	}
+	return 2
+}
+
+// mirrors tells whether s is about a copy of a request.
+func (s *span) mirrors() bool {
+	return s.Name == "mirror" || s.text("envoy.upstream_cluster") == "mirror"
+}
+
+// order is the time by which spans of one kind are numbered: passes begin at the same time, attempts do not.
+func (v *view) order(s *span) uint64 {
+	if !s.ofRequest() {
+		return s.StartTimeUnixNano
+	}
+	if r, ok := v.passOf(s.Service, s.code()); ok {
+		return uint64(r.startNano() + r.Length)
+	}
+	return s.EndTimeUnixNano
+}
+
+// code is the status of the response, "" without one.
+func (s *span) code() string {
+	return cmp.Or(s.text("http.response.status_code"), strings.TrimPrefix(s.text("http.status_code"), "0"))
+}
+
+// passOf gives the record of the pass with that code on a hop.
+func (v *view) passOf(hop, code string) (record, bool) {
+	for _, r := range v.records {
+		if r.Hop == hop && number(r.Code) == code {
+			return r, true
+		}
+	}
+	return record{}, false
+}
+
 // label gives every span its name in parents and trees: SERVER, or edge.SERVER where several Envoys are in the way.
 func (v *view) label() {
 	all := append(slices.Clone(v.made), v.others...)
 	text := func(s *span) string {
-		if slices.Contains(v.hops, s.Service) {
+		switch {
+		case !slices.Contains(v.hops, s.Service):
+		case s.mirrors():
+			return v.at(s.Service) + "MIRROR"
+		default:
 			return v.at(s.Service) + kindName(s.Kind)
 		}
 		if s.Service == "caller" && s.id() == v.Span2 {
@@ -131,18 +189,24 @@ func (v *view) lines() []string {
 }
 
 func (v *view) line(s *span) string {
-	words := []string{v.labels[s], "name=" + quoted(s.Name)}
+	words := []string{v.labels[s]}
+	if origin := s.origin(); origin != made {
+		words = append(words, origin)
+	}
+	words = append(words, "name="+quoted(s.Name))
 	add := func(key, value string) {
 		if value != "" {
 			words = append(words, key+"="+quoted(value))
 		}
 	}
-	add("code", s.text("http.response.status_code"))
+	add("code", s.code())
 	add("grpc", s.text("rpc.response.status_code"))
 	add("id", cmp.Or(v.ids[s.id()], "new"))
 	add("parent", v.parentName(s))
 	add("trace", v.traces[s.trace()])
-	add("flags", fmt.Sprintf("%02x", s.Flags&0xff))
+	if s.origin() == made { // from 1.40 Envoy says them, too
+		add("flags", fmt.Sprintf("%02x", s.Flags&0xff))
+	}
 	add("state", s.TraceState)
 	for _, l := range s.Links {
 		id, trace := cmp.Or(v.ids[hex.EncodeToString(l.SpanId)], "?"), cmp.Or(v.traces[hex.EncodeToString(l.TraceId)], "?")
@@ -160,7 +224,7 @@ func (v *view) line(s *span) string {
 	if n := s.text("envoy.attempts"); n != "1" {
 		add("attempts", n)
 	}
-	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service {
+	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service && s.origin() != sent && !slices.Contains(v.logs, name) {
 		add("log", cmp.Or(name, "none"))
 	}
 	return strings.Join(words, " ")

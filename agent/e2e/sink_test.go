@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,35 +19,40 @@ import (
 // sink takes what Envoy reports to others than the agent: the spans of its tracers, and a second copy of its access log.
 type sink struct {
 	als.UnimplementedAccessLogServiceServer
-	grpc, zipkin string // addresses
+	grpc, web string // addresses
 
 	mu       sync.Mutex
 	spans    []ownSpan
 	received int // the spans, and those that could not be read
+	requests int // of tracers, over HTTP
+	failed   []error
 	entries  int // likewise
 	lengths  map[string]int64
 }
 
 // ownSpan is a span of Envoy itself.
 type ownSpan struct {
-	Hop, Trace, ID, Parent, Kind string
-	Request                      string // name in its URL; only the span of the downstream request has one
-	Start, End                   int64
-	Events                       map[string]int64
+	Hop, Trace, ID, Parent, Kind, Name string
+	Request                            string // name in its URL; only the span of the downstream request has one
+	Start, End                         int64
+	Events                             map[string]int64
+	Code                               int64             // 0 is none
+	Tags                               map[string]string // Zipkin
+	raw                                *trace.Span       // OTLP
 }
 
 func startSink(t *testing.T) *sink {
 	t.Helper()
 	s := &sink{lengths: map[string]int64{}}
-	rpc, zipkin := listen(t), listen(t)
-	s.grpc, s.zipkin = rpc.Addr().String(), zipkin.Addr().String()
+	rpc, web := listen(t), listen(t)
+	s.grpc, s.web = rpc.Addr().String(), web.Addr().String()
 	calls := grpc.NewServer(grpc.ForceServerCodec(lenient{}))
 	serveTraces(calls, s.export)
 	als.RegisterAccessLogServiceServer(calls, s)
 	go calls.Serve(rpc)
 	t.Cleanup(calls.Stop)
-	server := &http.Server{Handler: http.HandlerFunc(s.serveZipkin)}
-	go server.Serve(zipkin)
+	server := &http.Server{Handler: http.HandlerFunc(s.answering)}
+	go server.Serve(web)
 	t.Cleanup(func() { server.Close() })
 	return s
 }
@@ -64,18 +67,15 @@ func listen(t *testing.T) net.Listener {
 }
 
 func (s *sink) export(_ context.Context, request *trace.TracesData) error {
+	body, err := proto.Marshal(request)
+	if err != nil {
+		return err
+	}
+	spans, n, _ := readOTLP(body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.received++ // one span a request, see bootstrap.render
-	for _, span := range flatten(request) {
-		own := ownSpan{Hop: span.Service, Trace: hex.EncodeToString(span.TraceId), ID: hex.EncodeToString(span.SpanId),
-			Parent: hex.EncodeToString(span.ParentSpanId), Kind: kindName(span.Kind), Request: nameOfURL(span.text("http.url")),
-			Start: int64(span.StartTimeUnixNano), End: int64(span.EndTimeUnixNano), Events: map[string]int64{}}
-		for _, e := range span.Events {
-			own.Events[e.Name] = int64(e.TimeUnixNano)
-		}
-		s.spans = append(s.spans, own)
-	}
+	s.received += max(n, 1) // one that could not be read is one span, see bootstrap.render
+	s.spans = append(s.spans, spans...)
 	return nil
 }
 
@@ -103,31 +103,6 @@ func (s *sink) length(r record) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lengths[passKey(r.startNano(), r.Code)]
-}
-
-func (s *sink) serveZipkin(w http.ResponseWriter, r *http.Request) {
-	var spans []struct {
-		TraceID       string
-		ID            string
-		ParentID      string
-		Kind          string
-		Timestamp     int64
-		Duration      int64
-		LocalEndpoint struct{ ServiceName string }
-		Tags          map[string]string
-	}
-	if err := json.NewDecoder(r.Body).Decode(&spans); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.received += len(spans)
-	for _, z := range spans {
-		s.spans = append(s.spans, ownSpan{Hop: z.LocalEndpoint.ServiceName, Trace: z.TraceID, ID: z.ID, Parent: z.ParentID,
-			Kind: z.Kind, Request: nameOfURL(z.Tags["http.url"]), Start: z.Timestamp * 1000, End: (z.Timestamp + z.Duration) * 1000})
-	}
-	w.WriteHeader(http.StatusAccepted) // Envoy takes nothing else for success
 }
 
 // lenient reads a message that is not valid, as Envoy sends them, as an empty one.

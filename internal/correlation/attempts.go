@@ -67,16 +67,17 @@ func (m *model) tryAttempts(which func(*item) bool) {
 	}
 }
 
-// headOf gives an attempt's End: the same request, around it, the innermost; one with the logged id before the others.
+// headOf gives an attempt's End: the same request, in which it begins, the innermost; one with the logged id before the others.
+// It may end later, above all a mirror, or an attempt that was given up.
 func (m *model) headOf(a *item) *head {
 	var best *head
 	for _, h := range m.heads[headKey{a.node, a.rid}] {
 		c, ok := m.context(h.item)
-		if h.item.start > a.start+1000 || a.end > h.item.end+1e6 || ok && a.trace != "" && c.Trace != a.trace {
+		if h.item.start > a.start+1000 || a.start > h.item.end+1000 || ok && a.trace != "" && c.Trace != a.trace {
 			continue
 		}
 		r := m.rank(h, a)
-		if r == 0 || !h.item.entry.Up {
+		if !h.item.entry.Up {
 			continue
 		}
 		// The innermost: a caller may have sent one request twice, with one id.

@@ -102,15 +102,24 @@ func earlier(a, b *item) bool {
 	return a.at < b.at
 }
 
-// follow gives the parent of a span, whose parent may be a half with another id now: same endpoint, inside its interval.
+// follow gives the parent of a span, whose parent may be a half with another id now: same endpoint, the
+// nearest that began before: Envoy's spans do not reach to their end.
 func (m *model) follow(x *item, parent string) string {
 	if x.span.Proxy { // another hop's, be its endpoint's name the same
 		return parent
 	}
+	var best *item
+	beyond := func(y *item) []int64 { return []int64{max(x.start-y.end, 0), max(x.end-y.end, 0), y.end} }
 	for _, y := range m.halves[idKey{x.span.Trace, x.span.Parent}] {
-		if y != x && y.span.Service == x.span.Service && y.start <= x.start && x.end <= y.end && m.final(y).id != y.span.ID && m.broken != "followers" {
-			return y.identity.id
+		if y == x || y.span.Kind == Client || y.span.Service != x.span.Service || y.start > x.start {
+			continue
 		}
+		if best == nil || slices.Compare(beyond(y), beyond(best)) < 0 {
+			best = y
+		}
+	}
+	if best != nil && m.final(best).id != best.span.ID && m.broken != "followers" {
+		return best.identity.id
 	}
 	return parent
 }

@@ -207,7 +207,7 @@ func (j *judge) children() {
 		}
 		// It follows a half of the same endpoint that has another id now, if it can know.
 		above = slices.DeleteFunc(slices.Clone(above), func(p *correlation.Span) bool {
-			return p.Service != o.in.Service || p.Start > o.in.Start || p.End < o.in.End || left[p] == nil || p.At >= o.at
+			return p.Service != o.in.Service || p.Kind == correlation.Client || p.Start > o.in.Start || p.End < o.in.End || left[p] == nil || p.At >= o.at
 		})
 		if !o.in.Proxy && len(above) == 1 && o.id == o.in.ID && o.parent != left[above[0]].id {
 			j.fail(Children, "%v, which is of %v", o, left[above[0]])
