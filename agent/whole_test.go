@@ -120,7 +120,7 @@ func TestJoinWithoutMemory(t *testing.T) {
 		for _, unpaired := range []string{"child", "span"} {
 			t.Run(order+"/"+unpaired, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					r := newRig(t, func(c *config.Config) { c.Correlate.Unpaired, c.Correlate.Memory = unpaired, 4*64*config.KiB })
+					r := newRig(t, func(c *config.Config) { c.Correlate.Unpaired, c.Correlate.Memory = unpaired, 2*64*config.KiB })
 					e, s := pair(n) // from now on its entries wait
 					r.logs(1, alsMessage(t, e))
 					r.request(otlpMessage(t, s))
