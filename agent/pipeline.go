@@ -327,7 +327,7 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
-	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URL)
+	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URLs)
 	s.tally.repaired += int64(repaired)
 	joins := envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load()
 	if i.What == spanbuilder.ProxySpan {

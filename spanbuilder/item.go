@@ -171,14 +171,14 @@ func (id *Identity) Print(e *wire.Entry, l *Logger) uint64 {
 // Spans looks at spans that come in. It belongs to one goroutine.
 type Spans struct {
 	derivation
-	URL wire.Place // of the span last looked at: its http.url
+	URLs []wire.Place // of the span last looked at: its http.url, which may be there twice
 }
 
 // Look fills i with what s, from that origin, says: whether Envoy made it, and for which request. It gives false for a span
 // that has nothing to do with any entry.
 func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format, now int64) bool {
 	var component, node, rid []byte
-	p.URL = wire.Place{}
+	p.URLs = p.URLs[:0]
 	code := uint32(0)
 	for n := range s.Len() {
 		key, value, ok := s.Attribute(n)
@@ -196,7 +196,7 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 			c, _ := strconv.ParseUint(string(s.Bytes(value)), 10, 32)
 			code = uint32(c)
 		case "http.url":
-			p.URL = value
+			p.URLs = append(p.URLs, value)
 		}
 	}
 	*i = Item{Origin: o, Kind: s.Kind}
@@ -205,7 +205,7 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 	copy(i.ID[:], s.Bytes(s.SpanID))
 	copy(i.Parent[:], s.Bytes(s.ParentID))
 	if !bytes.Equal(component, []byte("proxy")) {
-		p.URL = wire.Place{}
+		p.URLs = p.URLs[:0]
 		return false
 	}
 	if len(node) > 0 {

@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -78,7 +79,7 @@ func (r *request) extend(b *Builder, span *came, s *Item, e *wire.Entry, l *Logg
 		r.events()
 	}
 	if r.dropped > 0 {
-		r.dst = wire.AppendUint(r.dst, spanDroppedAttributes, uint64(span.Dropped)+uint64(r.dropped))
+		r.dst = wire.AppendUint(r.dst, spanDroppedAttributes, min(uint64(span.Dropped)+uint64(r.dropped), math.MaxUint32))
 	}
 }
 
@@ -114,10 +115,13 @@ func (r *request) attemptAttributes() {
 }
 
 // Clean gives the bytes of s as they may go out: with its strings repaired if it is poisoned, and without known credentials
-// in its http.url, which stands at url. What it gives is a part of s or of x, valid until the next call.
-func (x *Extender) Clean(b *Builder, s *wire.Span, poisoned bool, url wire.Place) (span []byte, repaired int) {
+// in its http.url, whose values stand at urls. What it gives is a part of s or of x, valid until the next call.
+func (x *Extender) Clean(b *Builder, s *wire.Span, poisoned bool, urls []wire.Place) (span []byte, repaired int) {
 	span = s.Input()
-	secret := b.holdsSecret(queryOf(s.Bytes(url)))
+	secret := false
+	for _, url := range urls {
+		secret = secret || b.holdsSecret(queryOf(s.Bytes(url)))
+	}
 	if !poisoned && !secret {
 		return span, 0
 	}
@@ -140,7 +144,7 @@ func queryOf(url []byte) []byte {
 	return query
 }
 
-// redactURL gives the span with the credentials in its http.url replaced.
+// redactURL gives the span with the credentials in its http.url replaced. Of one that is there twice the last value is left.
 func (b *Builder) redactURL(s *wire.Span) []byte {
 	var url []byte
 	for i := range s.Len() {

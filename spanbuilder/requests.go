@@ -62,6 +62,23 @@ func (t *Requests) Left(i *Item, sealed bool, now uint64) {
 	}
 }
 
+// NoRoom remembers that the entry i leaves because there is no room for it, and tells whether its span came before: then
+// that is the SERVER. Of an entry and a span that both find no room, exactly one is told of the other.
+func (t *Requests) NoRoom(i *Item, sealed bool, now uint64) (came bool) {
+	k := i.Key()
+	var f recent.Found
+	for {
+		came = false
+		t.Look(k.ID, now, &f)
+		for _, s := range f.All() {
+			came = came || s.Sub == k.Sub && s.Mark&^loggerMask == spanCame
+		}
+		if t.Enter(k, mark(i.Logger, false, sealed || came), &f) {
+			return came
+		}
+	}
+}
+
 // Span remembers the span i of the node n, and tells whether it has to go to the join. It does not where the entries of its
 // node do not come here, and this one has not come either.
 func (t *Requests) Span(i *Item, n *Node, joins bool, now uint64) bool {

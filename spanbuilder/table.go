@@ -142,11 +142,16 @@ func (t *Table) Touch(i *Item) uint64 {
 	return t.requests.Touch(i.Key().ID) ^ t.ids.Touch(t.ids.key(i.Trace, i.ID).ID)
 }
 
-// Departed takes a proxy span that has left already, without bytes: there was no room for it.
+// Departed takes a proxy span that has left already, without bytes: there was no room for it. Its entry is late, even if it
+// waits here.
 func (t *Table) Departed(s *Item) {
 	t.at(s.Arrived)
 	t.arrives(s)
 	t.gone.add(s, t.now)
+	if e := t.partner(s); e != nil {
+		t.unwait(e)
+		t.lateEntry(e, t.gone.find(e, t))
+	}
 }
 
 func (t *Table) at(now int64) { t.now, t.ticks = now, recent.Ticks(now) }
