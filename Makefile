@@ -58,7 +58,7 @@ bench: ## everything that bench/RESULTS.md and bench/scaling.svg say, measured a
 	cd bench && for round in 1 2 3 4 5 6 7 8 9 10; do ../bin/stages -test.run '^$$' -test.bench . -test.benchmem -test.benchtime 200ms || exit 1; done > ../bin/stages.txt
 	cd bench && $(GO) run ./cmd/bench -stages ../bin/stages.txt
 
-bench-quick: ## the main tables, in two minutes; writes nothing
+bench-quick: ## the main tables, in four minutes; writes nothing
 	cd bench && $(GO) run ./cmd/bench -quick
 
 clean:

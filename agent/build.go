@@ -31,6 +31,7 @@ func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, 
 	nodes := spanbuilder.NewNodes()
 	p := &Pipeline{
 		builder: spanbuilder.New(spanOptions(c)),
+		nodes:   nodes,
 		origins: spanbuilder.NewOrigins(),
 		loggers: spanbuilder.NewLoggers(nodes, relations(c), version()),
 		tcp:     c.Spans.TCP,

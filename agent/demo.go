@@ -12,6 +12,7 @@ import (
 
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/fake"
+	"github.com/alspan/alspan/spanbuilder"
 )
 
 // demo is the whole product on one machine: traffic through two Envoys, the agent, and an upstream that draws what it gets.
@@ -66,7 +67,7 @@ func (d *demo) run(ctx context.Context) error {
 	c.Receive.GRPC.Address, c.Receive.ALS.Address, c.Admin.Address = "127.0.0.1:0", "", "127.0.0.1:0"
 	c.Receive.HTTP.Address, c.Receive.Zipkin.Address = "", ""
 	if d.envoy == "" {
-		c.Correlate.Wait = 0 // the built-in one has no tracer
+		c.Correlate.Wait = 0 // the built-in Envoy has no tracer
 	}
 	c.Export.Endpoint, c.Export.Drain = "http://"+backend.Address(), 5*time.Second
 	a, err := Start(c, nil, d.log)
@@ -97,7 +98,10 @@ func (d *demo) totals(a *Agent, sent int, got fake.BackendStats) error {
 	e, s := &a.pipeline.Entries, &a.pipeline.Spans
 	fmt.Fprintf(d.out, "\n%d requests\n%d entries received = %d used for spans + %d that told the caller's context + %d dropped\n", sent,
 		e.Received.Load(), e.Used.Load(), e.Taught.Load(), dropped(e.Dropped[:]))
-	fmt.Fprintf(d.out, "%d spans from Envoy + %d made = %d taken by the receiver + %d dropped\n", s.In.Load(), s.Made.Load(), got.Spans, dropped(s.Dropped[:]))
+	fmt.Fprintf(d.out, "%d spans made + %d received from Envoy's tracer = %d taken by the receiver + %d dropped\n", s.Made.Load(), s.In.Load(), got.Spans, dropped(s.Dropped[:]))
+	if n := a.pipeline.entryFates[spanbuilder.Joined].Load(); n > 0 {
+		fmt.Fprintf(d.out, "%d entries and spans were joined into one\n", n)
+	}
 	if e.Balance() != 0 || s.Balance(a.pipeline.core) != 0 || s.Exported.Load() != int64(got.Spans) {
 		return fmt.Errorf("cannot account for everything: entries %+d, spans %+d, the receiver has %d of %d", e.Balance(), s.Balance(a.pipeline.core), got.Spans, s.Exported.Load())
 	}

@@ -42,6 +42,7 @@ import (
 type Pipeline struct {
 	builder  *spanbuilder.Builder
 	loggers  *spanbuilder.Loggers
+	nodes    *spanbuilder.Nodes
 	origins  *spanbuilder.Origins
 	core     *ring.Core
 	exporter exporter
@@ -211,7 +212,7 @@ func (s *source) take(i *item) {
 	}
 	w := &s.waiting
 	w.SetEntry(e, s.logger, id, i.keys, s.now)
-	w.Waits, w.Replaces = id.Expected(), replaces
+	w.Waits, w.Replaces = !s.logger.Silent() && id.Expected(), replaces
 	if w.What == spanbuilder.AttemptItem && !s.p.attempts.Load() {
 		s.p.attempts.Store(true)
 	}
@@ -262,9 +263,11 @@ func (s *source) finish(i *item) {
 type inlet struct {
 	writer
 	hand
-	look spanbuilder.Spans
-	span wire.Span
-	item spanbuilder.Item
+	look     spanbuilder.Spans
+	span     wire.Span
+	item     spanbuilder.Item
+	node     *spanbuilder.Node // of the item before
+	nodeHash uint64
 }
 
 // spans begins the path of everything that requests with spans bring.
@@ -324,12 +327,16 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
-	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URL)
+	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URLs)
 	s.tally.repaired += int64(repaired)
+	joins := envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load()
 	if i.What == spanbuilder.ProxySpan {
-		p.requests.Span(i, recent.Ticks(s.now))
+		joins = p.requests.Span(i, s.nodeOf(i), joins, recent.Ticks(s.now))
+		if !joins {
+			s.tally.spanFates[spanbuilder.NotWaited]++
+		}
 	}
-	if i.What == spanbuilder.ProxySpan || envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load() {
+	if joins {
 		if s.keep(p, i, bytes) {
 			s.tally.spansWaiting++
 			return true
@@ -339,14 +346,30 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 		}
 	}
 	i.Bytes = bytes
-	change, ok := p.ids.Pass(&s.look, i, recent.Ticks(s.now))
-	change.Inner = i.What == spanbuilder.ProxySpan && p.requests.Late(i, recent.Ticks(s.now))
-	if !ok {
-		p.Spans.Dropped[ledger.SpanAlreadyMade].Add(1)
-		return true
+	s.pass(i, envoy || i.Zipkin, joins)
+	return true
+}
+
+// pass sends a span as it came. One that Envoy or a Zipkin tracer made may have left already, made from an entry.
+func (s *inlet) pass(i *spanbuilder.Item, known, late bool) {
+	var change spanbuilder.Change
+	if known {
+		var ok bool
+		if change, ok = s.p.ids.Pass(&s.look, i, recent.Ticks(s.now)); !ok {
+			s.p.Spans.Dropped[ledger.SpanAlreadyMade].Add(1)
+			return
+		}
+		change.Inner = late && i.What == spanbuilder.ProxySpan && s.p.requests.Late(i, recent.Ticks(s.now))
 	}
 	s.Span(i, change, nil, nil, nil)
-	return true
+}
+
+// nodeOf gives the Envoy that i is of, nil if it does not say.
+func (s *inlet) nodeOf(i *spanbuilder.Item) *spanbuilder.Node {
+	if s.node == nil || i.Node != s.nodeHash {
+		s.node, s.nodeHash = s.p.nodes.Of(i), i.Node
+	}
+	return s.node
 }
 
 // hand is how one goroutine gives items to the join: all of a message at once.

@@ -95,10 +95,14 @@ func (r *rig) request(body []byte, marks ...traces.Mark) traces.Outcome {
 	return r.spans(&m)
 }
 
-// after lets time pass, and everything that is due happen.
+// after lets time pass, and everything that is due happen. Both ledgers hold then.
 func (r *rig) after(d time.Duration) {
+	r.t.Helper()
 	time.Sleep(d)
 	synctest.Wait()
+	if e, s := r.p.Entries.Balance(), r.p.Spans.Balance(r.p.core); e != 0 || s != 0 {
+		r.t.Fatalf("the ledgers are off by %d entries and %d spans", e, s)
+	}
 }
 
 // end lets everything go and checks both ledgers.
@@ -108,9 +112,6 @@ func (r *rig) end() []*leaving {
 	r.after(time.Second)
 	r.p.core.Close()
 	r.running.Wait()
-	if e, s := r.p.Entries.Balance(), r.p.Spans.Balance(r.p.core); e != 0 || s != 0 {
-		r.t.Errorf("the ledgers are off by %d entries and %d spans", e, s)
-	}
 	if e, s, used := r.p.Entries.Waiting.Load(), r.p.Spans.Waiting.Load(), r.p.cells.Used(); e != 0 || s != 0 || used != 0 {
 		r.t.Errorf("%d entries and %d spans still wait, %d bytes are in use", e, s, used)
 	}

@@ -52,7 +52,7 @@ func (s *source) shed(e *wire.Entry) (ledger.EntryDrop, bool) {
 }
 
 // alone makes the claim of an entry that does not wait, or for which there was no room, and tells whether it makes a SERVER.
-// One whose span goes to another agent becomes an INTERNAL span below it at once.
+// One whose span goes to another agent, or has come here, becomes an INTERNAL span below it at once.
 func (s *source) alone(i *item, noRoom bool) bool {
 	p, id, w := s.p, s.identity, &s.waiting
 	if w.Replaces { // what it was to replace is as good as it can be
@@ -71,10 +71,12 @@ func (s *source) alone(i *item, noRoom bool) bool {
 		return false
 	}
 	sealed := id.Alone(w.Waits, s.now, p.joining.Unpaired)
-	if noRoom {
-		p.requests.Left(w, sealed, recent.Ticks(s.now))
-	}
+	came := noRoom && p.requests.NoRoom(w, sealed, recent.Ticks(s.now))
 	switch {
+	case came:
+		s.used(spanbuilder.LateEntry)
+		id.Sealed(&i.claim)
+		s.Inner(&i.entry, s.logger, &i.claim)
 	case !sealed:
 		s.used(fate)
 		p.ids.Settle(id, &i.claim, recent.Ticks(s.now))

@@ -32,6 +32,7 @@ func live(t *testing.T, w *correlation.World) (out []check.Out) {
 				}
 				r.request(d.Request, d.Marks...)
 			}
+			r.after(0)
 		}
 		r.after(time.Minute)
 		r.end()

@@ -120,16 +120,23 @@ func isUUID(id []byte) bool {
 	if !dashed(id) {
 		return false
 	}
-	for i, c := range id {
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
-		default:
-			return false
+	seen := byte(0)
+	for _, part := range [...][]byte{id[:8], id[9:13], id[14:18], id[19:23], id[24:36]} {
+		for _, c := range part {
+			seen |= notHex[c]
 		}
 	}
-	return true
+	return seen == 0
 }
+
+var notHex = func() (list [256]byte) {
+	for c := range list {
+		if c < '0' || c > '9' && c < 'A' || c > 'F' && c < 'a' || c > 'f' {
+			list[c] = 1
+		}
+	}
+	return list
+}()
 
 // dashed tells whether id is as long as a UUID and has its dashes.
 func dashed(id []byte) bool {

@@ -38,7 +38,7 @@ type encoder struct {
 	dropped int
 	fixed   Repairs
 	// What the span had when it came: an attribute that is there already is not written again.
-	came  *wire.Span
+	came  *came
 	taken uint64 // the bits of its keys
 }
 

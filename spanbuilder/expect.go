@@ -34,7 +34,8 @@ func (i *Identity) Expected() bool {
 
 // observeReason learns whether this Envoy writes into its ids why a request is traced.
 func (l *Logger) observeReason(e *wire.Entry) {
-	if id := e.Text(wire.RequestID); isUUID(id) && (id[reasonAt] == '9' || id[reasonAt] == 'a' || id[reasonAt] == 'b') && !l.reasons.Load() {
+	id := e.Text(wire.RequestID)
+	if dashed(id) && (id[reasonAt] == '9' || id[reasonAt] == 'a' || id[reasonAt] == 'b') && !l.reasons.Load() && isUUID(id) {
 		l.reasons.Store(true)
 	}
 }

@@ -108,6 +108,7 @@ func (i *Identity) read(e *wire.Entry, l *Logger, s Started) {
 	}
 	v.format, v.logged = i.context(v)
 	l.observe(v)
+	l.observeReason(e)
 }
 
 // Claim tells in c what e, which l has logged, proves.

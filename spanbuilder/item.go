@@ -23,36 +23,40 @@ const (
 	ZipkinSpan              // any other span that came as Zipkin: it may share its id with another one
 )
 
-// Item is an entry or a span that goes through the join: what candidates are told apart by, and its bytes.
-type Item struct {
-	What  What
-	Bytes []byte   // the encoded entry or span; the item's own
-	Cell  slab.Ref // where the bytes are
-
+// facts are what candidates are told apart by.
+type facts struct {
+	What       What
+	Code       uint32 // of the response
+	HasID      bool   // there is an x-request-id
+	Tracer     propagation.Format
 	Arrived    int64  // nanoseconds of the join's clock
 	Request    uint64 // hash of x-request-id and start, see requestKey
 	Start, End uint64 // Unix nanoseconds
 	Node       uint64 // hash of the node's id, 0 if it is not named
-	Code       uint32 // of the response
-	HasID      bool   // there is an x-request-id
 	Trace      propagation.TraceID
+	ID         propagation.SpanID // of an entry: the logged one
+}
+
+// Item is an entry or a span that goes through the join.
+type Item struct {
+	facts
+	Bytes []byte   // the encoded entry or span; the item's own
+	Cell  slab.Ref // where the bytes are
 
 	// Of an entry.
 	Logger     *Logger
 	Started    Started
 	Print      uint64
-	HasContext bool
-	Up         bool   // a host was reached
 	Attempts   uint64 // what it has in common with attempts of the same request, see attemptKey
-	Replaces   bool   // a copy with trace context of an entry without
-	Waits      bool   // its span may come
+	HasContext bool
+	Up         bool // a host was reached
+	Replaces   bool // a copy with trace context of an entry without
+	Waits      bool // its span may come
 
 	// Of a span.
 	Origin *Origin
-	ID     propagation.SpanID
 	Parent propagation.SpanID
 	Kind   int32
-	Tracer propagation.Format
 	Shared bool // it has its id from its caller, who reports a span with the same one
 	Zipkin bool
 
@@ -124,8 +128,8 @@ func byContext(e *wire.Entry) bool {
 func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, k Keys, now int64) {
 	start, _ := e.Start.Unix()
 	rid := e.Text(wire.RequestID)
-	*i = Item{What: EntryItem, Arrived: now, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0, Logger: l, Started: id.taken,
-		Request: k.Request, Print: k.Print}
+	*i = Item{Logger: l, Started: id.taken, Print: k.Print}
+	i.facts = facts{What: EntryItem, Arrived: now, Request: k.Request, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0}
 	if e.Type == wire.UpstreamEnd {
 		i.What = AttemptItem
 	}
@@ -167,14 +171,14 @@ func (id *Identity) Print(e *wire.Entry, l *Logger) uint64 {
 // Spans looks at spans that come in. It belongs to one goroutine.
 type Spans struct {
 	derivation
-	URL wire.Place // of the span last looked at: its http.url
+	URLs []wire.Place // of the span last looked at: its http.url, which may be there twice
 }
 
 // Look fills i with what s, from that origin, says: whether Envoy made it, and for which request. It gives false for a span
 // that has nothing to do with any entry.
 func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format, now int64) bool {
 	var component, node, rid []byte
-	p.URL = wire.Place{}
+	p.URLs = p.URLs[:0]
 	code := uint32(0)
 	for n := range s.Len() {
 		key, value, ok := s.Attribute(n)
@@ -192,15 +196,16 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 			c, _ := strconv.ParseUint(string(s.Bytes(value)), 10, 32)
 			code = uint32(c)
 		case "http.url":
-			p.URL = value
+			p.URLs = append(p.URLs, value)
 		}
 	}
-	*i = Item{What: ZipkinSpan, Arrived: now, Start: s.Start, End: s.End, Code: code, HasID: len(rid) > 0, Origin: o, Kind: s.Kind, Tracer: tracer}
+	*i = Item{Origin: o, Kind: s.Kind}
+	i.facts = facts{What: ZipkinSpan, Arrived: now, Start: s.Start, End: s.End, Code: code, HasID: len(rid) > 0, Tracer: tracer}
 	copy(i.Trace[:], s.Bytes(s.TraceID))
 	copy(i.ID[:], s.Bytes(s.SpanID))
 	copy(i.Parent[:], s.Bytes(s.ParentID))
 	if !bytes.Equal(component, []byte("proxy")) {
-		p.URL = wire.Place{}
+		p.URLs = p.URLs[:0]
 		return false
 	}
 	if len(node) > 0 {

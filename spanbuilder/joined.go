@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -10,7 +11,7 @@ const kindInternal = 1
 
 // Extender writes spans that came: as they are, or with what an entry says added. It belongs to one goroutine.
 type Extender struct {
-	span wire.Span
+	span came
 	room []byte
 }
 
@@ -43,7 +44,7 @@ func (x *Extender) Span(b *Builder, dst []byte, s *Item, ch Change, e *wire.Entr
 		r.dst = wire.AppendUint(r.dst, spanKind, kindInternal)
 	}
 	if e != nil {
-		x.span.Scan(s.Bytes)
+		x.span.scan(s.Bytes)
 		r.extend(b, &x.span, s, e, l, c)
 	}
 	r.closeSpan(at)
@@ -51,7 +52,7 @@ func (x *Extender) Span(b *Builder, dst []byte, s *Item, ch Change, e *wire.Entr
 }
 
 // extend appends what the entry e says to the span that came.
-func (r *request) extend(b *Builder, span *wire.Span, s *Item, e *wire.Entry, l *Logger, c *Claim) {
+func (r *request) extend(b *Builder, span *came, s *Item, e *wire.Entry, l *Logger, c *Claim) {
 	dst := r.dst
 	path := sentPath(e)
 	if s.What == AttemptSpan {
@@ -78,7 +79,7 @@ func (r *request) extend(b *Builder, span *wire.Span, s *Item, e *wire.Entry, l 
 		r.events()
 	}
 	if r.dropped > 0 {
-		r.dst = wire.AppendUint(r.dst, spanDroppedAttributes, uint64(span.Dropped)+uint64(r.dropped))
+		r.dst = wire.AppendUint(r.dst, spanDroppedAttributes, min(uint64(span.Dropped)+uint64(r.dropped), math.MaxUint32))
 	}
 }
 
@@ -114,10 +115,13 @@ func (r *request) attemptAttributes() {
 }
 
 // Clean gives the bytes of s as they may go out: with its strings repaired if it is poisoned, and without known credentials
-// in its http.url, which stands at url. What it gives is a part of s or of x, valid until the next call.
-func (x *Extender) Clean(b *Builder, s *wire.Span, poisoned bool, url wire.Place) (span []byte, repaired int) {
+// in its http.url, whose values stand at urls. What it gives is a part of s or of x, valid until the next call.
+func (x *Extender) Clean(b *Builder, s *wire.Span, poisoned bool, urls []wire.Place) (span []byte, repaired int) {
 	span = s.Input()
-	secret := b.holdsSecret(queryOf(s.Bytes(url)))
+	secret := false
+	for _, url := range urls {
+		secret = secret || b.holdsSecret(queryOf(s.Bytes(url)))
+	}
 	if !poisoned && !secret {
 		return span, 0
 	}
@@ -128,7 +132,7 @@ func (x *Extender) Clean(b *Builder, s *wire.Span, poisoned bool, url wire.Place
 	}
 	if secret {
 		x.span.Scan(span)
-		span = b.redactURL(&x.span)
+		span = b.redactURL(&x.span.Span)
 	}
 	return span, repaired
 }
@@ -140,7 +144,7 @@ func queryOf(url []byte) []byte {
 	return query
 }
 
-// redactURL gives the span with the credentials in its http.url replaced.
+// redactURL gives the span with the credentials in its http.url replaced. Of one that is there twice the last value is left.
 func (b *Builder) redactURL(s *wire.Span) []byte {
 	var url []byte
 	for i := range s.Len() {

@@ -96,6 +96,21 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 	t.end(i, LateEntry)
 }
 
+// belated handles an entry whose span went out at once, since entries of its node did not come here. From now on they are
+// waited for; this one is told below its logged id.
+func (t *Table) belated(i *Item) {
+	t.read(i)
+	i.Logger.met(t.now)
+	i.Logger.node.met()
+	c := &t.claim
+	t.id.Prove(c)
+	injected := c.Injected
+	t.id.Sealed(c)
+	t.sink.Inner(&t.entry, i.Logger, c)
+	t.headDone(i.head, head{trace: c.Trace, own: c.Parent, injected: injected, sealed: true})
+	t.end(i, LateEntry)
+}
+
 // lateSpan handles a span whose entry has left without it. There is a SERVER for the request, unless the entry made none.
 func (t *Table) lateSpan(s *Item, logger uint16, sealed bool) {
 	if l := t.loggers.At(logger); l != nil {
@@ -131,16 +146,15 @@ type gone struct {
 
 // departed is one of them.
 type departed struct {
-	item   Item // without its bytes
-	until  int64
-	taken  bool
-	next   *departed // with the same key
-	newer  *departed
-	key    uint64
-	shared *half
+	facts
+	half  *half
+	until int64
+	taken bool
+	next  *departed // with the same key
+	newer *departed
 }
 
-const mostGone = 1 << 16
+const mostGone = 1 << 15
 
 func (g *gone) init() { g.byRequest = map[uint64]*departed{} }
 
@@ -152,8 +166,7 @@ func (g *gone) add(s *Item, now int64) {
 	} else {
 		g.spare = d.newer
 	}
-	*d = departed{item: *s, until: now + int64(remember), key: s.Request, shared: s.half, next: g.byRequest[s.Request]}
-	d.item.Bytes, d.item.table = nil, table{}
+	*d = departed{facts: s.facts, half: s.half, until: now + int64(remember), next: g.byRequest[s.Request]}
 	g.byRequest[s.Request] = d
 	if g.last != nil {
 		g.last.newer = d
@@ -178,12 +191,12 @@ func (g *gone) forget(now int64) {
 }
 
 func (g *gone) unlink(d *departed) {
-	head := g.byRequest[d.key]
+	head := g.byRequest[d.Request]
 	switch {
 	case head == d && d.next == nil:
-		delete(g.byRequest, d.key)
+		delete(g.byRequest, d.Request)
 	case head == d:
-		g.byRequest[d.key] = d.next
+		g.byRequest[d.Request] = d.next
 	default:
 		for p := head; p != nil; p = p.next {
 			if p.next == d {
@@ -198,7 +211,7 @@ func (g *gone) unlink(d *departed) {
 func (g *gone) find(i *Item, t *Table) (best *departed) {
 	g.forget(t.now)
 	for d := g.byRequest[i.Request]; d != nil; d = d.next {
-		if !d.taken && t.fits(i, &d.item) && (best == nil || better(i, &d.item, &best.item)) {
+		if !d.taken && t.fits(i, &d.facts) && (best == nil || i.nearer(&d.facts, &best.facts)) {
 			best = d
 		}
 	}
@@ -209,5 +222,5 @@ func (g *gone) find(i *Item, t *Table) (best *departed) {
 }
 
 func (d *departed) head() head {
-	return head{trace: d.item.Trace, own: d.item.ID, half: d.shared}
+	return head{trace: d.Trace, own: d.ID, half: d.half}
 }

@@ -53,6 +53,16 @@ func NewNodes() *Nodes {
 	return &Nodes{known}
 }
 
+// Of gives the node that the span i is of, and learns that it exports spans. It gives nil if i does not say.
+func (s *Nodes) Of(i *Item) *Node {
+	if i.Node == 0 {
+		return nil
+	}
+	n := s.find(i.Node)
+	n.exported(i.Tracer)
+	return n
+}
+
 // find gives the node with that hash.
 func (s *Nodes) find(hash uint64) *Node {
 	if n, ok := s.known.Get(hash); ok {

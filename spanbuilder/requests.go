@@ -62,21 +62,65 @@ func (t *Requests) Left(i *Item, sealed bool, now uint64) {
 	}
 }
 
-// Span remembers the span i.
-func (t *Requests) Span(i *Item, now uint64) {
+// NoRoom remembers that the entry i leaves because there is no room for it, and tells whether its span came before: then
+// that is the SERVER. Of an entry and a span that both find no room, exactly one is told of the other.
+func (t *Requests) NoRoom(i *Item, sealed bool, now uint64) (came bool) {
 	k := i.Key()
 	var f recent.Found
 	for {
+		came = false
 		t.Look(k.ID, now, &f)
 		for _, s := range f.All() {
-			if s.Sub == k.Sub && s.Mark == spanCame {
-				return
-			}
+			came = came || s.Sub == k.Sub && s.Mark&^loggerMask == spanCame
 		}
-		if t.Enter(k, spanCame, &f) {
-			return
+		if t.Enter(k, mark(i.Logger, false, sealed || came), &f) {
+			return came
 		}
 	}
+}
+
+// Span remembers the span i of the node n, and tells whether it has to go to the join. It does not where the entries of its
+// node do not come here, and this one has not come either.
+func (t *Requests) Span(i *Item, n *Node, joins bool, now uint64) bool {
+	k := i.Key()
+	alone := n == nil || n.alone.Load() >= mostAlone
+	var f recent.Found
+	for {
+		t.Look(k.ID, now, &f)
+		join, known := joins || !alone, false
+		for _, s := range f.All() {
+			switch {
+			case s.Sub != k.Sub:
+			case s.Mark&^loggerMask == spanCame:
+				known = true
+			default:
+				join = true
+			}
+		}
+		m := uint16(spanCame)
+		if !join {
+			m |= spanPassed
+		}
+		if known || t.Enter(k, m, &f) {
+			return join
+		}
+	}
+}
+
+// spanPassed is in place of the logger for a span that did not go to the join.
+const spanPassed = 1
+
+// passed tells whether the span of the entry i did not go to the join.
+func (t *Requests) passed(i *Item, now uint64) bool {
+	k := i.Key()
+	var f recent.Found
+	t.Look(k.ID, now, &f)
+	for _, s := range f.All() {
+		if s.Sub == k.Sub && s.Mark == spanCame|spanPassed {
+			return true
+		}
+	}
+	return false
 }
 
 // Late tells whether a SERVER was made for the request of the span i, because its entry has left without it.

@@ -68,6 +68,8 @@ type Table struct {
 
 	heldBytes int
 	lastNode  *Node // that was found
+
+	entryWait, spanWait patience
 }
 
 // NewTable makes a table. The slab is where the items' bytes are.
@@ -94,16 +96,7 @@ func (t *Table) Add(in *Item) {
 	*i = *in
 	switch i.What {
 	case EntryItem:
-		if i.Replaces {
-			t.replace(i)
-			return
-		}
-		if better := t.overtaking(i); better != nil {
-			t.end(i, Duplicate)
-			i = better
-		}
-		t.head(i)
-		t.meet(i)
+		t.addEntry(i)
 	case ProxySpan:
 		t.arrives(i)
 		t.meet(i)
@@ -118,11 +111,24 @@ func (t *Table) Add(in *Item) {
 	}
 }
 
-// Departed takes a proxy span that has left already, without bytes: there was no room for it.
+// Touch brings what is remembered of an item that will be added soon into the processor's caches.
+func (t *Table) Touch(i *Item) uint64 {
+	if i.What != ProxySpan {
+		return 0
+	}
+	return t.requests.Touch(i.Key().ID) ^ t.ids.Touch(t.ids.key(i.Trace, i.ID).ID)
+}
+
+// Departed takes a proxy span that has left already, without bytes: there was no room for it. Its entry is late, even if it
+// waits here.
 func (t *Table) Departed(s *Item) {
 	t.at(s.Arrived)
 	t.arrives(s)
 	t.gone.add(s, t.now)
+	if e := t.partner(s); e != nil {
+		t.unwait(e)
+		t.lateEntry(e, t.gone.find(e, t))
+	}
 }
 
 func (t *Table) at(now int64) { t.now, t.ticks = now, recent.Ticks(now) }
@@ -176,6 +182,11 @@ func (t *Table) serves(n *Node, service uint64) {
 func (t *Table) meet(i *Item) {
 	if p := t.partner(i); p != nil {
 		t.unwait(p)
+		if p.What == EntryItem {
+			t.entryWait.met(t.now - p.Arrived)
+		} else {
+			t.spanWait.met(t.now - p.Arrived)
+		}
 		if i.What == EntryItem {
 			t.joined(i, p)
 		} else {
@@ -186,6 +197,10 @@ func (t *Table) meet(i *Item) {
 	if i.What == EntryItem {
 		if g := t.gone.find(i, t); g != nil {
 			t.lateEntry(i, g)
+			return
+		}
+		if t.requests.passed(i, t.ticks) {
+			t.belated(i)
 			return
 		}
 	} else if logger, sealed, left := t.requests.entryOf(i, t.ticks); left {
@@ -246,33 +261,35 @@ func (t *Table) crowded(key uint64) bool {
 // one, the same microsecond and the same code; among several the one with the nearest end, then the first to come.
 func (t *Table) partner(i *Item) (best *Item) {
 	for p := t.waiting[i.Request]; p != nil; p = p.next {
-		if t.fits(i, p) && (best == nil || better(i, p, best)) {
+		e, s := i, p
+		if i.What != EntryItem {
+			e, s = p, i
+		}
+		if i.What != p.What && !p.Replaces && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
 			best = p
 		}
 	}
 	return best
 }
 
-func (t *Table) fits(i, p *Item) bool {
-	if i.What == p.What || p.Replaces || i.Start/1e3 != p.Start/1e3 || i.Code != p.Code || i.Node != p.Node && i.Node != 0 && p.Node != 0 {
+// fits tells whether the entry e and the span s may be of one request.
+func (t *Table) fits(e *Item, s *facts) bool {
+	if e.Start/1e3 != s.Start/1e3 || e.Code != s.Code || e.Node != s.Node && e.Node != 0 && s.Node != 0 {
 		return false
 	}
-	if i.HasID || p.HasID {
+	if e.HasID || s.HasID {
 		return true
 	}
 	// Without a request id the traces must be equal, where the entry knows its own.
-	e, s := i, p
-	if i.What != EntryItem {
-		e, s = p, i
-	}
 	t.read(e)
 	trace, known := t.id.traceOf(s.Tracer)
 	return !known || trace == s.Trace
 }
 
-func better(i, p, than *Item) bool {
-	a, b := apart(i.End, p.End), apart(i.End, than.End)
-	return a < b || a == b && p.Arrived < than.Arrived
+// nearer tells whether a ends nearer to f than b does, or came earlier.
+func (f *facts) nearer(a, b *facts) bool {
+	da, db := apart(f.End, a.End), apart(f.End, b.End)
+	return da < db || da == db && a.Arrived < b.Arrived
 }
 
 func apart(a, b uint64) uint64 { return max(a, b) - min(a, b) }

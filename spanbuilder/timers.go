@@ -76,21 +76,33 @@ func (t *Table) fateOf(s *Item) Fate {
 	return t.cause
 }
 
-// Evict lets the item go that came first, and gives false when there is none.
-func (t *Table) Evict() bool { return t.force(Evicted) }
+// Evict lets an item go, and gives false when there is none: the one that has waited for longest beyond what items of its
+// kind wait for when they do meet their partner.
+func (t *Table) Evict() bool { return t.force(Evicted, t.entryWait.usual, t.spanWait.usual) }
 
 // Drain lets everything go.
 func (t *Table) Drain(now int64) {
 	t.at(now)
-	for t.force(Drained) {
+	for t.force(Drained, 0, 0) {
 	}
 }
 
-func (t *Table) force(why Fate) bool {
+func (t *Table) force(why Fate, entryWait, spanWait int64) bool {
 	var oldest *list
-	for _, l := range []*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds} {
-		if l.first != nil && (oldest == nil || l.first.Arrived < oldest.first.Arrived) {
-			oldest = l
+	var at int64
+	for _, l := range [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds} {
+		if l.first == nil {
+			continue
+		}
+		came := l.first.Arrived
+		switch l {
+		case &t.entries:
+			came += entryWait
+		case &t.spans:
+			came += spanWait
+		}
+		if oldest == nil || came < at {
+			oldest, at = l, came
 		}
 	}
 	if oldest == nil {
@@ -110,4 +122,13 @@ func (t *Table) Oldest(now int64) time.Duration {
 		}
 	}
 	return time.Duration(now - at)
+}
+
+// patience is how long items wait that meet their partner: the longest of late.
+type patience struct{ usual int64 }
+
+// met learns from one that has waited that long.
+func (p *patience) met(waited int64) {
+	const fade = 1024 // in so many meetings
+	p.usual = max(waited, p.usual-p.usual/fade)
 }

@@ -2,6 +2,20 @@ package spanbuilder
 
 // Two loggers may log one request, with different headers. The entry with a trace context counts.
 
+// addEntry takes the record of a request.
+func (t *Table) addEntry(i *Item) {
+	if i.Replaces {
+		t.replace(i)
+		return
+	}
+	if better := t.overtaking(i); better != nil {
+		t.end(i, Duplicate)
+		i = better
+	}
+	t.head(i)
+	t.meet(i)
+}
+
 // replace takes a copy with trace context of an entry that came without. It takes the place of that one if it still waits.
 func (t *Table) replace(i *Item) {
 	for old := t.waiting[i.Request]; old != nil; old = old.next {

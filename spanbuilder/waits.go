@@ -71,6 +71,9 @@ func (l *Logger) state() partners {
 	return p
 }
 
+// Silent tells that spans have never come for the logger's entries: none is expected.
+func (l *Logger) Silent() bool { return l.state() == silent }
+
 // expects tells whether an entry may wait for its span. Those of a logger that has never met one are few at a time.
 func (l *Logger) expects() bool {
 	switch l.state() {

@@ -162,7 +162,7 @@ type head struct {
 
 // read takes the fields of the message b except all that have number skip and a length.
 func (h *head) read(b []byte, skip uint32) {
-	h.bytes = nil
+	h.bytes, h.room = nil, h.room[:0]
 	from := 0
 	for r := wire.Read(b); ; {
 		before := len(b) - r.Rest()
@@ -183,7 +183,10 @@ func (h *head) add(piece []byte) {
 	case len(h.bytes) == 0:
 		h.bytes = piece
 	default:
-		h.room = append(append(h.room[:0], h.bytes...), piece...)
+		if len(h.room) == 0 { // the first piece is not there yet
+			h.room = append(h.room, h.bytes...)
+		}
+		h.room = append(h.room, piece...)
 		h.bytes = h.room
 	}
 }

@@ -40,7 +40,7 @@ func (l *lab) demo(t *testing.T) {
 	for _, want := range []string{
 		`(?m)^\d+ requests$`,
 		`(?m)^\d+ entries received = \d+ used for spans \+ \d+ that told the caller's context \+ 0 dropped$`,
-		`(?m)^\d+ spans from Envoy \+ \d+ made = \d+ taken by the receiver \+ 0 dropped$`,
+		`(?m)^\d+ spans made \+ \d+ received from Envoy's tracer = \d+ taken by the receiver \+ 0 dropped$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("the demo prints no line %q", want)

@@ -20,6 +20,8 @@ const (
 	W3C  Headers = "w3c"  // traceparent
 	B3   Headers = "b3"   // x-b3-traceid and its companions
 	None Headers = "none" // no context: only the request id tells what it is
+
+	Unsampled Headers = "unsampled" // traceparent of a request that no tracer reports
 )
 
 // What is written over the template, at each place where it is found.
@@ -96,6 +98,8 @@ func entry(n int, h Headers, start time.Time) *alsdata.HTTPAccessLogEntry {
 	switch h {
 	case W3C:
 		logged["traceparent"] = "00-" + markTrace + "-" + markSpan + "-01"
+	case Unsampled:
+		logged["traceparent"] = "00-" + markTrace + "-" + markSpan + "-00"
 	case B3:
 		logged["x-b3-traceid"], logged["x-b3-spanid"], logged["x-b3-sampled"] = markTrace, markSpan, "1"
 	}
@@ -112,12 +116,27 @@ func address(ip string, port uint32) *core.Address {
 		Address: ip, PortSpecifier: &core.SocketAddress_PortValue{PortValue: port}}}}
 }
 
+const nodePrefix = "router~10.244.1.4~edge-7c9d8b5f44-"
+
+// nodeID gives the id of the Envoy that a stream belongs to: its number has five digits.
+func nodeID(stream int) string {
+	return fmt.Sprintf("%s%05d.gateway~gateway.svc.cluster.local", nodePrefix, stream)
+}
+
+// putNode writes the number of an Envoy over that of another one.
+func putNode(dst []byte, stream int) {
+	for i := 4; i >= 0; i-- {
+		dst[i] = '0' + byte(stream%10)
+		stream /= 10
+	}
+}
+
 // identifier is what the first message of a stream says about its sender.
 func identifier(stream int) *als.StreamAccessLogsMessage {
 	return &als.StreamAccessLogsMessage{Identifier: &als.StreamAccessLogsMessage_Identifier{
 		LogName: "edge",
 		Node: &core.Node{
-			Id:            fmt.Sprintf("router~10.244.1.4~edge-7c9d8b5f44-%05d.gateway~gateway.svc.cluster.local", stream),
+			Id:            nodeID(stream),
 			Cluster:       "edge.gateway",
 			UserAgentName: "envoy",
 			Locality:      &core.Locality{Region: "eu-central-1", Zone: "eu-central-1a"},

@@ -24,6 +24,7 @@ const (
 	ALS  Protocol = "als"  // Envoy's access log service over gRPC, one stream a connection
 	OTLP Protocol = "otlp" // OTLP traces over gRPC, one request at a time a connection
 	Raw  Protocol = "raw"  // the ALS messages over plain TCP, each behind its length in four bytes
+	Both Protocol = "both" // ALS and OTLP beside each other: the two halves of requests
 )
 
 // Options describe the traffic.
@@ -34,6 +35,8 @@ type Options struct {
 	Rate     float64 // items a second, of all streams together; 0: as fast as they are taken
 	Entries  int     // items a message
 	Headers  Headers
+	Foreign  bool   // OTLP: the spans are of something else than Envoy, but as large
+	Halves   Halves // Both
 	// With a Window, at most so many items are on their way at a time; the sink at Control says how many have come.
 	Window  int
 	Control string
@@ -42,13 +45,22 @@ type Options struct {
 // Report is what one phase sent.
 type Report struct {
 	Run      uint32   `json:"run"`
-	Entries  uint64   `json:"entries"`
+	Entries  uint64   `json:"entries"` // of Both: entries and spans
+	Pairs    uint64   `json:"pairs"`   // of Both: requests of which both halves were sent
 	Messages uint64   `json:"messages"`
 	Bytes    uint64   `json:"bytes"`
 	Seconds  float64  `json:"seconds"`
 	CPU      float64  `json:"cpu_seconds"` // of the load's process
-	Streams  []uint64 `json:"streams"`     // items of each
+	Streams  []uint64 `json:"streams"`     // traces of each: items, but of a pair both halves have one
 	Late     float64  `json:"late_seconds"`
+}
+
+// Traces gives how many different ones were sent.
+func (r *Report) Traces() (n uint64) {
+	for _, s := range r.Streams {
+		n += s
+	}
+	return n
 }
 
 // Load is a set of open connections. Not for several goroutines at once.
@@ -65,7 +77,8 @@ type lane struct {
 	load     *Load
 	composer composer
 	out      sender
-	prefix   []byte // of the first message
+	prefix   []byte    // of the first message
+	spans    *spanLane // of Both
 }
 
 // A sender puts one message on a connection; the buffer is the sender's from then on.
@@ -76,7 +89,7 @@ type sender interface {
 
 // Open makes the templates and the connections.
 func Open(ctx context.Context, o Options) (*Load, error) {
-	if o.Streams < 1 || o.Streams >= 1<<16 || o.Entries < 1 || o.Rate < 0 {
+	if o.Streams < 1 || o.Streams*streamsEach >= 1<<16 || o.Entries < 1 || o.Rate < 0 || o.Protocol == Both && (o.Rate == 0 || o.Halves.Spans < 1) {
 		return nil, fmt.Errorf("cannot load with %d streams of %d entries at %v a second", o.Streams, o.Entries, o.Rate)
 	}
 	c, err := newCorpus(&o)
@@ -84,6 +97,10 @@ func Open(ctx context.Context, o Options) (*Load, error) {
 		return nil, err
 	}
 	l := &Load{opts: o}
+	spans, err := spanCorpus(&o)
+	if err != nil {
+		return nil, err
+	}
 	for n := range o.Streams {
 		lane := &lane{number: n, load: l, composer: composer{corpus: c, next: n * 7 % shapes}}
 		if c.prefixes != nil {
@@ -94,6 +111,14 @@ func Open(ctx context.Context, o Options) (*Load, error) {
 			return nil, fmt.Errorf("cannot open stream %d: %w", n, err)
 		}
 		l.lanes = append(l.lanes, lane)
+		if o.Protocol != Both {
+			continue
+		}
+		lane.spans = &spanLane{composer: composer{corpus: spans, next: lane.composer.next, node: n}}
+		if lane.spans.out, err = dial(ctx, &Options{To: o.To, Protocol: OTLP}, &l.pool); err != nil {
+			l.Close()
+			return nil, fmt.Errorf("cannot open connection %d: %w", n, err)
+		}
 	}
 	return l, nil
 }
@@ -112,6 +137,11 @@ func (l *Load) Run(ctx context.Context, run uint32, d time.Duration) (*Report, e
 	}
 	cpu := cpuTime()
 	began := time.Now()
+	if l.opts.Protocol == Both {
+		err := l.runHalves(ctx, r, began, d)
+		r.Seconds, r.CPU = (time.Since(began) - l.opts.Halves.last(len(l.lanes))).Seconds(), cpuTime()-cpu
+		return r, err
+	}
 	var wg sync.WaitGroup
 	for i, lane := range l.lanes {
 		wg.Go(func() { r.Streams[i], bytes[i], late[i], errs[i] = lane.run(ctx, run, began, d) })
@@ -150,12 +180,12 @@ func (l *lane) run(ctx context.Context, run uint32, began time.Time, d time.Dura
 		} else {
 			late = max(late, -wait)
 		}
-		id := mark.ID{Run: run, Stream: uint32(l.number), Seq: items}
+		numbers := once(mark.ID{Run: run, Stream: uint32(l.number), Seq: items}, due.UnixNano())
 		var message *[]byte
 		if o.Protocol == OTLP {
-			message = l.composer.otlp(&l.load.pool, o.Entries, id, due.UnixNano())
+			message = l.composer.otlp(&l.load.pool, o.Entries, &numbers)
 		} else {
-			message = l.composer.als(&l.load.pool, l.prefix, o.Entries, id, due.UnixNano())
+			message = l.composer.als(&l.load.pool, l.prefix, o.Entries, &numbers)
 			l.prefix = nil
 		}
 		n := len(*message)
@@ -171,6 +201,9 @@ func (l *Load) Close() error {
 	var errs []error
 	for _, lane := range l.lanes {
 		errs = append(errs, lane.out.close())
+		if lane.spans != nil && lane.spans.out != nil {
+			errs = append(errs, lane.spans.out.close())
+		}
 	}
 	return errors.Join(errs...)
 }

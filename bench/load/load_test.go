@@ -20,6 +20,11 @@ func ends() (list []time.Time) {
 	return list
 }
 
+func numbered(first mark.ID, end time.Time) *numbers {
+	n := once(first, end.UnixNano())
+	return &n
+}
+
 func compose(t *testing.T, o Options) *composer {
 	t.Helper()
 	c, err := newCorpus(&o)
@@ -36,7 +41,7 @@ func TestEntriesDecode(t *testing.T) {
 		c := compose(t, Options{Protocol: ALS, Streams: 2, Headers: h})
 		for i, end := range ends() {
 			first := mark.ID{Run: uint32(n + 1), Stream: 1, Seq: uint64(i * shapes)}
-			b := *c.als(new(buffers.Pool), c.prefixes[1], shapes, first, end.UnixNano())
+			b := *c.als(new(buffers.Pool), c.prefixes[1], shapes, numbered(first, end))
 			m := new(als.StreamAccessLogsMessage)
 			if err := proto.Unmarshal(b, m); err != nil {
 				t.Fatalf("%s at %v: %v", h, end, err)
@@ -79,7 +84,7 @@ func TestSpansDecode(t *testing.T) {
 	for i, end := range ends() {
 		first := mark.ID{Run: 7, Seq: uint64(i * shapes)}
 		m := new(tracepb.TracesData) // has the fields of a request
-		if err := proto.Unmarshal(*c.otlp(new(buffers.Pool), shapes, first, end.UnixNano()), m); err != nil {
+		if err := proto.Unmarshal(*c.otlp(new(buffers.Pool), shapes, numbered(first, end)), m); err != nil {
 			t.Fatal(err)
 		}
 		list := m.ResourceSpans[0].ScopeSpans[0].Spans

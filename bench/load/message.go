@@ -5,7 +5,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/alspan/alspan/bench/buffers"
-	"github.com/alspan/alspan/bench/mark"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -23,11 +22,15 @@ func newCorpus(o *Options) (*corpus, error) {
 		if c.resource, err = resourceField(); err != nil {
 			return nil, err
 		}
-		c.wide, err = spanTemplates()
+		c.wide, err = spanTemplates(o.Foreign)
 		c.narrow = c.wide
 		return c, err
 	}
-	if c.wide, c.narrow, err = entryTemplates(o.Headers); err != nil {
+	headers := o.Headers
+	if o.Protocol == Both && o.Halves.Every == 0 {
+		headers = Unsampled
+	}
+	if c.wide, c.narrow, err = entryTemplates(headers); err != nil {
 		return nil, err
 	}
 	for s := range o.Streams {
@@ -44,15 +47,16 @@ func newCorpus(o *Options) (*corpus, error) {
 type composer struct {
 	*corpus
 	next   int // the shape that comes next
+	node   int // whose spans they are
 	chosen []*template
 }
 
-// items chooses the templates of n items that ended at end, and gives their size.
-func (c *composer) items(n int, end int64) (size int) {
+// items chooses the templates of n items, and gives their size.
+func (c *composer) items(n int, numbers *numbers) (size int) {
 	c.chosen = c.chosen[:0]
-	for range n {
+	for i := range n {
 		t := &c.wide[c.next]
-		if nanos := (end - int64(t.duration)) % 1e9; nanos < fiveBytes {
+		if nanos := (numbers.end(uint64(i)) - int64(t.duration)) % 1e9; nanos < fiveBytes {
 			t = &c.narrow[c.next]
 		}
 		c.next = (c.next + 1) % len(c.wide)
@@ -62,32 +66,40 @@ func (c *composer) items(n int, end int64) (size int) {
 	return size
 }
 
-func (c *composer) put(dst []byte, id mark.ID, end int64) []byte {
-	for _, t := range c.chosen {
-		dst = t.put(dst, id, end)
-		id.Seq++
+func (c *composer) put(dst []byte, numbers *numbers) []byte {
+	for i, t := range c.chosen {
+		at := len(dst)
+		dst = t.put(dst, numbers.id(uint64(i)), numbers.end(uint64(i)))
+		if t.node > 0 {
+			putNode(dst[at+t.node:], c.node)
+		}
+		if reason := numbers.reason(uint64(i)); reason != 0 {
+			for _, o := range t.request {
+				dst[at+o+reasonAt] = reason
+			}
+		}
 	}
 	return dst
 }
 
-// als appends a StreamAccessLogsMessage with n entries, numbered from id, behind a prefix.
-func (c *composer) als(pool *buffers.Pool, prefix []byte, n int, id mark.ID, end int64) *[]byte {
-	size := c.items(n, end)
+// als appends a StreamAccessLogsMessage with n entries behind a prefix.
+func (c *composer) als(pool *buffers.Pool, prefix []byte, n int, numbers *numbers) *[]byte {
+	size := c.items(n, numbers)
 	buf := pool.Get(len(prefix) + size + 8)
 	dst := append((*buf)[:0], prefix...)
 	dst = wire.AppendVarint(protowire.AppendTag(dst, 2, protowire.BytesType), uint64(size)) // http_logs
-	*buf = c.put(dst, id, end)
+	*buf = c.put(dst, numbers)
 	return buf
 }
 
 // otlp appends an ExportTraceServiceRequest with n spans.
-func (c *composer) otlp(pool *buffers.Pool, n int, id mark.ID, end int64) *[]byte {
-	size := c.items(n, end)
+func (c *composer) otlp(pool *buffers.Pool, n int, numbers *numbers) *[]byte {
+	size := c.items(n, numbers)
 	inner := len(c.resource) + 1 + wire.SizeVarint(uint64(size)) + size
 	buf := pool.Get(inner + 8)
 	dst := wire.AppendVarint(protowire.AppendTag((*buf)[:0], 1, protowire.BytesType), uint64(inner)) // resource_spans
 	dst = append(dst, c.resource...)
 	dst = wire.AppendVarint(protowire.AppendTag(dst, 2, protowire.BytesType), uint64(size)) // scope_spans
-	*buf = c.put(dst, id, end)
+	*buf = c.put(dst, numbers)
 	return buf
 }

@@ -21,6 +21,7 @@ type template struct {
 	startSeconds, startNanos int   // offsets of varints; 0 if there are none
 	nanoSize                 int
 	fixedStart, fixedEnd     int // offsets of fixed64 times; 0 if there are none
+	node                     int // offset of the digits in the id of the node; 0 if there are none
 	duration                 time.Duration
 }
 

@@ -26,6 +26,7 @@ type Table struct {
 	Name, Note string
 	Point      float64 // on the x axis of the plot; 0 for a table of its own
 	Traces     bool    // has the columns about single items
+	Base       string  // the row that the others cost more than; empty: ratios are shown
 	Rows       []Row
 }
 
@@ -97,6 +98,10 @@ func (d *Document) Text() string {
 
 func (t *Table) text(s *strings.Builder) {
 	fmt.Fprintf(s, "\n## %s\n\n%s\n\n", t.Name, t.Note)
+	if t.Base != "" {
+		t.joinText(s)
+		return
+	}
 	s.WriteString("| system | CPU us/entry | min..max | x alspan | x collector | entries/s | peak MiB | lost | doubled | latency ms p50 / p99 / p99.9 / max | load, sink us |\n")
 	s.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for i := range t.Rows {

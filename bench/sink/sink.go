@@ -137,16 +137,17 @@ func (s *Sink) discard() {
 
 // Progress is what came so far.
 type Progress struct {
-	Spans    uint64 `json:"spans"` // of the run that was asked for
-	Records  uint64 `json:"records"`
-	Bytes    uint64 `json:"bytes"`
-	Requests uint64 `json:"requests"`
-	Bad      uint64 `json:"bad_requests"`
+	Spans     uint64 `json:"spans"`     // of the run that was asked for
+	Different uint64 `json:"different"` // of these, the first of each trace
+	Records   uint64 `json:"records"`
+	Bytes     uint64 `json:"bytes"`
+	Requests  uint64 `json:"requests"`
+	Bad       uint64 `json:"bad_requests"`
 }
 
 // Progress gives what came so far.
 func (s *Sink) Progress(run uint32) Progress {
-	return Progress{s.Tally.Count(run), s.records.Load(), s.bytes.Load(), s.requests.Load(), s.bad.Load()}
+	return Progress{s.Tally.Count(run), s.Tally.Different(run), s.records.Load(), s.bytes.Load(), s.requests.Load(), s.bad.Load()}
 }
 
 // routes: GET /progress?run=N gives a Progress; POST /judge?run=N with a JSON list of the items sent on each stream gives

@@ -108,6 +108,16 @@ func (t *Tally) Count(number uint32) uint64 {
 	return 0
 }
 
+// Different gives how many different ones of them came.
+func (t *Tally) Different(number uint32) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.runs[number]; r != nil {
+		return r.count - r.twice
+	}
+	return 0
+}
+
 // Verdict is what became of a run.
 type Verdict struct {
 	Spans      uint64   `json:"spans"` // different ones

@@ -15,6 +15,8 @@ import (
 type Binaries struct {
 	Alspan, Load, Sink, Official, Floor, Collector string
 	Root                                           string // of the repository
+	Other                                          string // another build of alspan, if there is one
+	Profiles                                       string // folder for CPU profiles of alspan; empty: none are taken
 
 	noCollector error
 }

@@ -2,6 +2,7 @@ package systems
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,14 +32,70 @@ func Alspan(takes load.Protocol, events bool) *System {
 		name += ", no events"
 	}
 	return &System{Name: name, Takes: takes, Gives: Spans, Window: alspanWindow, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
-		config := fmt.Sprintf(`receive: {grpc: {address: "%%[1]s"}, http: {address: ""}, zipkin: {address: ""}}
+		return b.alspan(b.Alspan, dir, shortWaits, to, events, false)
+	}}
+}
+
+// Other is another build of alspan, to compare with: another commit, say, or a script that starts one with a configuration
+// that it understands.
+func Other() *System {
+	return &System{Name: AlspanName + ", other build", Takes: load.ALS, Gives: Spans, Window: alspanWindow, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
+		return b.alspan(b.Other, dir, shortWaits, to, true, false)
+	}}
+}
+
+// Filters would be alspan with the collector's filters.
+func Filters() *System {
+	return &System{Name: AlspanName + ", filters and an attribute", Takes: load.OTLP, Gives: Spans, Needs: func(*Binaries) error { return errNoFilters }}
+}
+
+var errNoFilters = errors.New("no filters yet")
+
+// What waits for its other half when there is none stops to wait when that is known. Where the join is not what is measured, it is
+// known soon.
+const (
+	shortWaits = "{wait: 1s, span_wait: 1s}"
+	longWaits  = "{}" // as it ships
+	noWaits    = "{wait: 0s, span_wait: 0s}"
+
+	longestWait = 8 * time.Second
+)
+
+// Join is alspan as it ships, or so that nothing waits, with its metrics. The rows of one table have names of their own.
+func Join(name string, waits bool) *System {
+	correlate := longWaits
+	if !waits {
+		correlate = noWaits
+	}
+	return &System{Name: name, Takes: load.Both, Gives: Spans, Quiet: longestWait + 2*time.Second, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
+		return b.alspan(b.Alspan, dir, correlate, to, true, true)
+	}}
+}
+
+// alspan starts a build of it, with metrics where they are wanted.
+func (b *Binaries) alspan(binary, dir, correlate string, to Sink, events, metrics bool) (*Running, error) {
+	admin, pprof := "", ""
+	for address, wanted := range map[*string]bool{&admin: metrics, &pprof: b.Profiles != ""} {
+		if !wanted {
+			continue
+		}
+		var err error
+		if *address, err = freeAddress(); err != nil {
+			return nil, err
+		}
+	}
+	config := fmt.Sprintf(`receive: {grpc: {address: "%%[1]s"}, http: {address: ""}, zipkin: {address: ""}}
+correlate: %s
 spans: {events: %t}
 export: {endpoint: "http://%s", compression: none}
-admin: {address: ""}
+admin: {address: "%s", pprof: "%s"}
 log: {level: warn}
-`, events, to.OTLP)
-		return configured(dir, config, func(file string) []string { return []string{b.Alspan, "run", "--config", file} })
-	}}
+`, correlate, events, to.OTLP, admin, pprof)
+	r, err := configured(dir, config, func(file string) []string { return []string{binary, "run", "--config", file} })
+	if err == nil {
+		r.Admin, r.Pprof = admin, pprof
+	}
+	return r, err
 }
 
 // The collector's batches are as large as alspan's.

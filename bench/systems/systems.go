@@ -33,6 +33,8 @@ type System struct {
 	Gives Output
 	// Window says that the system drops what it cannot pass on, so that a saturating load must not run ahead further.
 	Window int
+	// Quiet is how long nothing may come out of it before what has not come is lost, if that is longer than usual.
+	Quiet time.Duration
 	// Needs is a binary that may be missing.
 	Needs func(*Binaries) error
 
@@ -51,6 +53,8 @@ type Running struct {
 	*process.Process
 	In      string `json:"in"`
 	Control string `json:"control"` // of the floor: counts the bytes that were read
+	Admin   string `json:"-"`       // where alspan's metrics are, if they are wanted
+	Pprof   string `json:"-"`       // where its profiles are, if they are
 }
 
 // ErrNotYet says that the system cannot do that kind of work.

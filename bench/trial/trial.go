@@ -21,11 +21,14 @@ import (
 
 // Traffic is what a scenario sends.
 type Traffic struct {
+	Name     string // of profiles
 	Protocol load.Protocol
 	Streams  int
 	Rate     float64 // 0: saturated
 	Entries  int     // a message
 	Headers  load.Headers
+	Foreign  bool        // spans of something else than Envoy
+	Halves   load.Halves // of the protocol Both
 	// Overrun lets a saturating load run ahead of what comes out, so that an agent that does not make it wait drops.
 	Overrun        bool
 	Warm, Duration time.Duration
@@ -40,20 +43,21 @@ type Result struct {
 	Doubled   uint64       `json:"doubled"`
 	Named     []string     `json:"named,omitempty"` // the first lost and doubled ones
 	Rate      float64      `json:"per_second"`
-	CPU       float64      `json:"cpu_us"` // of the system, for each delivered item
+	CPU       float64      `json:"cpu_us"` // of the system, for each delivered item; of Both, for each entry and each span
 	Cores     float64      `json:"cores"`  // that the system used
 	LoadCPU   float64      `json:"load_cpu_us"`
 	SinkCPU   float64      `json:"sink_cpu_us"`
 	Peak      float64      `json:"peak_mib"`
 	Late      float64      `json:"load_late_ms"`
 	Latency   sink.Latency `json:"latency"`
+	Join      *Join        `json:"join,omitempty"` // of the protocol Both
 }
 
 const (
 	warmRun     = 1
 	measuredRun = 2
 	lookEvery   = 10 * time.Millisecond
-	quiet       = 2 * time.Second // without progress: what has not come is lost
+	quiet       = 3 * time.Second // without progress: what has not come is lost
 )
 
 // bench is one trial's processes.
@@ -114,7 +118,10 @@ func Run(ctx context.Context, bin *systems.Binaries, s *systems.System, t Traffi
 
 	args := []string{"-to", b.running.In, "-protocol", string(s.Takes), "-streams", strconv.Itoa(t.Streams), "-rate", fmt.Sprint(t.Rate),
 		"-entries", strconv.Itoa(t.Entries), "-headers", string(t.Headers), "-warm", t.Warm.String(), "-duration", t.Duration.String(),
-		"-run", strconv.Itoa(warmRun)}
+		"-run", strconv.Itoa(warmRun), fmt.Sprintf("-foreign=%t", t.Foreign)}
+	if s.Takes == load.Both {
+		args = append(args, "-spans", strconv.Itoa(t.Halves.Spans), "-every", strconv.Itoa(t.Halves.Every), "-lag", t.Halves.Lag.String())
+	}
 	if t.Rate == 0 && !t.Overrun && s.Window > 0 {
 		args = append(args, "-window", strconv.Itoa(s.Window), "-control", b.to.Control)
 	}
@@ -131,12 +138,20 @@ func Run(ctx context.Context, bin *systems.Binaries, s *systems.System, t Traffi
 	if b.warm, err = b.progress(ctx, measuredRun); err != nil {
 		return nil, err
 	}
+	fates, err := b.fates(ctx)
+	if err != nil {
+		return nil, err
+	}
 	before, beforeSink, err := b.clocks()
 	if err != nil {
 		return nil, err
 	}
+	profiled := b.profile(ctx, bin.Profiles, t.Name, t.Duration)
 	if err := errors.Join(b.load.Say(), b.load.Read(&sent)); err != nil {
 		return nil, errors.Join(err, b.running.Alive())
+	}
+	if err := <-profiled; err != nil {
+		return nil, err
 	}
 	if err := b.settle(ctx, &sent); err != nil {
 		return nil, err
@@ -145,14 +160,17 @@ func Run(ctx context.Context, bin *systems.Binaries, s *systems.System, t Traffi
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{System: s.Name, Sent: sent.Entries, Rate: float64(sent.Entries) / sent.Seconds, Cores: (after - before).Seconds() / sent.Seconds,
+	r := &Result{System: s.Name, Sent: sent.Traces(), Rate: float64(sent.Entries) / sent.Seconds, Cores: (after - before).Seconds() / sent.Seconds,
 		LoadCPU: sent.CPU / float64(sent.Entries) * 1e6,
 		SinkCPU: (afterSink - beforeSink).Seconds() / float64(sent.Entries) * 1e6, Late: sent.Late * 1e3}
 	if err := b.judge(ctx, r, &sent); err != nil {
 		return nil, err
 	}
 	if r.Delivered > 0 {
-		r.CPU = (after - before).Seconds() / float64(r.Delivered) * 1e6
+		r.CPU = (after - before).Seconds() / (float64(r.Delivered) / float64(r.Sent) * float64(sent.Entries)) * 1e6
+	}
+	if r.Join, err = b.join(ctx, fates, &sent); err != nil {
+		return nil, err
 	}
 	memory, err := b.running.Memory()
 	if err != nil {
@@ -186,7 +204,7 @@ func (b *bench) settle(ctx context.Context, sent *load.Report) error {
 		if n != last {
 			last, moved = n, time.Now()
 		}
-		if time.Since(moved) > quiet {
+		if time.Since(moved) > max(quiet, b.system.Quiet) {
 			return b.running.Alive()
 		}
 		time.Sleep(lookEvery)
@@ -197,7 +215,7 @@ func (b *bench) settle(ctx context.Context, sent *load.Report) error {
 func (b *bench) came(now *counts, sent *load.Report) (n, want uint64) {
 	switch b.system.Gives {
 	case systems.Spans:
-		return now.Spans, sent.Entries
+		return now.Different, sent.Traces()
 	case systems.Records:
 		return now.Records - b.warm.Records, sent.Entries
 	}

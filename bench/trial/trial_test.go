@@ -45,6 +45,22 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	}
 }
 
+// Both halves of a request come out as one span, whatever waits for whom.
+func TestHalvesComeOutAsOne(t *testing.T) {
+	bin, err := systems.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(t.Context(), bin, systems.Join("joined", true), Traffic{Protocol: load.Both, Streams: 2, Rate: 1000, Entries: 14, Headers: load.W3C,
+		Halves: load.Halves{Spans: 5, Every: 1, Lag: 100 * time.Millisecond}, Warm: 100 * time.Millisecond, Duration: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sent != 500 || r.Lost != 0 || r.Doubled != 0 || r.Join.Joined() != 1 || r.Join.Evicted() != 0 {
+		t.Errorf("%+v, %s: %q", r, r.Join, r.Named)
+	}
+}
+
 func TestOnlyOTLPReceiversGetSpans(t *testing.T) {
 	bin, err := systems.Build(t.Context(), t.TempDir())
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	alsv3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -55,6 +56,20 @@ var viewed = map[protoreflect.FullName][]protoreflect.Name{
 	"google.protobuf.Timestamp":                                            nil,
 	"google.protobuf.Duration":                                             nil,
 	"google.protobuf.UInt32Value":                                          nil,
+
+	"opentelemetry.proto.trace.v1.Span":                  nil,
+	"opentelemetry.proto.trace.v1.Span.Event":            nil,
+	"opentelemetry.proto.trace.v1.Span.Link":             nil,
+	"opentelemetry.proto.trace.v1.Status":                nil,
+	"opentelemetry.proto.trace.v1.ResourceSpans":         {"resource", "schema_url"},
+	"opentelemetry.proto.trace.v1.ScopeSpans":            {"scope", "schema_url"},
+	"opentelemetry.proto.common.v1.AnyValue":             nil,
+	"opentelemetry.proto.common.v1.ArrayValue":           nil,
+	"opentelemetry.proto.common.v1.KeyValueList":         nil,
+	"opentelemetry.proto.common.v1.KeyValue":             nil,
+	"opentelemetry.proto.common.v1.EntityRef":            nil,
+	"opentelemetry.proto.common.v1.InstrumentationScope": nil,
+	"opentelemetry.proto.resource.v1.Resource":           nil,
 }
 
 var oracle = sync.OnceValue(func() *protoregistry.Files {
@@ -73,6 +88,7 @@ var oracle = sync.OnceValue(func() *protoregistry.Files {
 	}
 	add(alsv3.File_envoy_data_accesslog_v3_accesslog_proto)
 	add(corev3.File_envoy_config_core_v3_base_proto)
+	add(tracepb.File_opentelemetry_proto_trace_v1_trace_proto)
 	files, err := protodesc.NewFiles(set)
 	if err != nil {
 		panic(err)

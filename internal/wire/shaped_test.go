@@ -75,8 +75,10 @@ func wireType(k protoreflect.Kind) protowire.Type {
 	switch k {
 	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.MessageKind:
 		return protowire.BytesType
-	case protoreflect.DoubleKind:
+	case protoreflect.DoubleKind, protoreflect.Fixed64Kind:
 		return protowire.Fixed64Type
+	case protoreflect.Fixed32Kind:
+		return protowire.Fixed32Type
 	}
 	return protowire.VarintType
 }

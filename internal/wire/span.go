@@ -132,10 +132,14 @@ func (s *Span) HasEvent(name string) bool {
 		if r.Key != 11<<3|Bytes {
 			continue
 		}
+		var last []byte
 		for e := Read(r.Bytes); e.Next(); { // message Event { fixed64 time_unix_nano = 1; string name = 2; ... }
-			if e.Key == 2<<3|Bytes && string(e.Bytes) == name {
-				return true
+			if e.Key == 2<<3|Bytes {
+				last = e.Bytes
 			}
+		}
+		if string(last) == name {
+			return true
 		}
 	}
 	return false
@@ -160,9 +164,13 @@ func (s *Span) Key(i int) []byte {
 // Attribute is explained at Key.
 //
 //	message KeyValue { string key = 1; AnyValue value = 2; }
-//	message AnyValue { oneof value { string string_value = 1; ... } }
+//	message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; ... } }
 func (s *Span) Attribute(n int) (key []byte, value Place, isString bool) {
-	in, from, end := s.in, int(s.attributes[n].from), int(s.attributes[n].to)
+	return attribute(s.in, int(s.attributes[n].from), int(s.attributes[n].to))
+}
+
+// attribute takes the KeyValue in[from:end] apart.
+func attribute(in []byte, from, end int) (key []byte, value Place, isString bool) {
 	// Nearly always it is exactly a key and a string, of less than 126 bytes each.
 	if from+4 <= end && in[from] == 1<<3|Bytes && in[from+1] < 0x80 {
 		k := from + 2 + int(in[from+1])
@@ -179,14 +187,16 @@ func (s *Span) Attribute(n int) (key []byte, value Place, isString bool) {
 		case 1<<3 | Bytes:
 			key = in[v:next:next]
 		case 2<<3 | Bytes:
-			isString = false
 			for i, end := int(v), next; i < end; {
 				k, v, next := field(in, i, end)
 				if next < 0 {
 					break
 				}
-				if i = next; k>>3 < numValues { // of a oneof the last one counts
-					isString, value = k == 1<<3|Bytes, Place{uint32(v), uint32(next)}
+				switch i = next; k { // of a oneof the last one counts
+				case 1<<3 | Bytes:
+					isString, value = true, Place{uint32(v), uint32(next)}
+				case 2<<3 | Varint, 3<<3 | Varint, 4<<3 | Fixed64, 5<<3 | Bytes, 6<<3 | Bytes, 7<<3 | Bytes, 8<<3 | Varint:
+					isString, value = false, Place{}
 				}
 			}
 		}
@@ -196,13 +206,9 @@ func (s *Span) Attribute(n int) (key []byte, value Place, isString bool) {
 
 // StringAttribute gives the key and the value of the encoded KeyValue b, false if the value is no string.
 func StringAttribute(b []byte) (key, value []byte, ok bool) {
-	s := Span{in: b, attributes: []Place{{0, uint32(len(b))}}}
-	key, at, ok := s.Attribute(0)
-	return key, s.Bytes(at), ok
+	key, at, ok := attribute(b, 0, len(b))
+	return key, at.of(b), ok
 }
-
-// numValues is the number above all fields of AnyValue's oneof.
-const numValues = 9
 
 // AppendWithout appends the span without the attributes that have that key.
 func (s *Span) AppendWithout(dst []byte, key string) []byte {

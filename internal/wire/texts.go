@@ -21,7 +21,8 @@ var (
 	eventTexts    = texts{strings: 1 << 2, messages: [16]*texts{3: &keyValueTexts}}
 	linkTexts     = texts{strings: 1 << 3, messages: [16]*texts{4: &keyValueTexts}}
 	statusTexts   = texts{strings: 1 << 2}
-	resourceTexts = texts{messages: [16]*texts{1: &keyValueTexts}}
+	resourceTexts = texts{messages: [16]*texts{1: &keyValueTexts, 3: &entityTexts}}
+	entityTexts   = texts{strings: 1<<1 | 1<<2 | 1<<3 | 1<<4}
 	scopeTexts    = texts{strings: 1<<1 | 1<<2, messages: [16]*texts{3: &keyValueTexts}}
 
 	resourceSpansTexts = texts{strings: 1 << 3, messages: [16]*texts{1: &resourceTexts}}

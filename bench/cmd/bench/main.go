@@ -31,8 +31,11 @@ func main() {
 func run(ctx context.Context) error {
 	quick := flag.Bool("quick", false, "the main tables only, shorter; print them and write no file")
 	only := flag.String("only", "", "run the scenarios whose name matches this expression, print them and write no file")
+	chosen := flag.String("systems", "", "measure only the systems whose name matches this expression; write no file")
 	rounds := flag.Int("rounds", 0, "rounds of each table (default 5, quick 1)")
 	duration := flag.Duration("duration", 0, "measured time of each trial (default 4s, quick 2s)")
+	other := flag.String("other", "", "another build of alspan: one more row in the tables of access logs")
+	profiles := flag.String("profiles", "", "folder for CPU profiles of alspan, one of each trial; they cost some of what is measured")
 	stages := flag.String("stages", "", "file with the output of go test -bench, for the table of stages")
 	flag.Parse()
 
@@ -46,9 +49,15 @@ func run(ctx context.Context) error {
 	if *duration > 0 {
 		q.duration = *duration
 	}
+	q.other = *other != ""
 	wanted, err := regexp.Compile(*only)
 	if err != nil {
 		return fmt.Errorf("cannot understand -only: %w", err)
+	}
+
+	named, err := regexp.Compile(*chosen)
+	if err != nil {
+		return fmt.Errorf("cannot understand -systems: %w", err)
 	}
 
 	dir, err := os.MkdirTemp("", "alspan-bench-")
@@ -60,6 +69,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	bin.Other, bin.Profiles = *other, *profiles
 	doc := &report.Document{Machine: report.ThisMachine(bin.Root),
 		How: fmt.Sprintf("%d rounds of %s after a warm-up of %s; %d for the plots.\n", q.rounds, q.duration, q.warm, q.scalingRounds)}
 	if *stages != "" {
@@ -72,17 +82,17 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, s := range append(scenarios(q), scaling(q)...) {
+	for _, s := range append(append(scenarios(q), joins(q)...), scaling(q)...) {
 		if !wanted.MatchString(s.String()) {
 			continue
 		}
-		t, err := measure(ctx, bin, &s)
+		t, err := measure(ctx, bin, &s, named)
 		if err != nil {
 			return err
 		}
 		doc.Tables = append(doc.Tables, *t)
 	}
-	if *quick || *only != "" {
+	if *quick || *only != "" || *chosen != "" {
 		fmt.Print(doc.Text())
 		return nil
 	}
@@ -94,12 +104,14 @@ func run(ctx context.Context) error {
 }
 
 // measure runs a scenario: in each round every system has its turn, so that a slower hour hits all of them.
-func measure(ctx context.Context, bin *systems.Binaries, s *scenario) (*report.Table, error) {
-	t := &report.Table{Name: s.name, Note: s.note, Point: s.point, Traces: s.point == 0}
+func measure(ctx context.Context, bin *systems.Binaries, s *scenario, wanted *regexp.Regexp) (*report.Table, error) {
+	t := &report.Table{Name: s.name, Note: s.note, Point: s.point, Traces: s.point == 0, Base: s.base}
 	var able []*systems.System
 	for _, system := range s.systems {
 		row := report.Row{System: system.Name}
-		if system.Needs != nil {
+		if !wanted.MatchString(system.Name) {
+			row.Missing = "not asked for"
+		} else if system.Needs != nil {
 			if err := system.Needs(bin); err != nil {
 				row.Missing = err.Error()
 			}
@@ -112,7 +124,12 @@ func measure(ctx context.Context, bin *systems.Binaries, s *scenario) (*report.T
 			if t.Rows[i].Missing != "" {
 				continue
 			}
-			r, err := trial.Run(ctx, bin, system, s.traffic)
+			traffic := s.traffic
+			if s.each != nil {
+				traffic = s.each[i]
+			}
+			traffic.Name = fmt.Sprintf("%s %s %d", s.name, system.Name, round+1)
+			r, err := trial.Run(ctx, bin, system, traffic)
 			if errors.Is(err, systems.ErrNotYet) {
 				t.Rows[i].Missing = systems.ErrNotYet.Error()
 				continue
@@ -121,7 +138,10 @@ func measure(ctx context.Context, bin *systems.Binaries, s *scenario) (*report.T
 				return nil, fmt.Errorf("cannot measure %s with %s: %w", s, system.Name, err)
 			}
 			fmt.Fprintf(os.Stderr, "%-45s round %d  %-42s %8.2f us/entry %9.0f/s lost %d doubled %d\n", s, round+1, system.Name, r.CPU, r.Rate, r.Lost, r.Doubled)
-			if len(r.Named) > 0 && !s.traffic.Overrun {
+			if r.Join != nil {
+				fmt.Fprintf(os.Stderr, "  peak %.0f MiB, late %.0f ms, %s\n", r.Peak, r.Late, r.Join)
+			}
+			if len(r.Named) > 0 && !s.traffic.Overrun && r.Join == nil {
 				fmt.Fprintln(os.Stderr, "  "+strings.Join(r.Named, "\n  "))
 			}
 			t.Rows[i].Results = append(t.Rows[i].Results, *r)
@@ -137,7 +157,7 @@ const (
 
 // idle measures what runs for days in a DaemonSet without traffic.
 func idle(ctx context.Context, bin *systems.Binaries, doc *report.Document) error {
-	for _, s := range alsSystems()[:3] {
+	for _, s := range alsSystems(false)[:3] {
 		if s.Needs != nil && s.Needs(bin) != nil {
 			continue
 		}

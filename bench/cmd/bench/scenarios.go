@@ -16,6 +16,8 @@ type scenario struct {
 	point   float64
 	systems []*systems.System
 	traffic trial.Traffic
+	each    []trial.Traffic // instead of traffic, for each system
+	base    string          // of the systems: what the others are compared with
 	rounds  int
 }
 
@@ -24,6 +26,7 @@ type scale struct {
 	warm, duration        time.Duration
 	rounds, scalingRounds int
 	scaling               bool
+	other                 bool // there is another build to compare with
 }
 
 func (q scale) traffic(p load.Protocol, streams int, rate float64, entries int) trial.Traffic {
@@ -31,21 +34,29 @@ func (q scale) traffic(p load.Protocol, streams int, rate float64, entries int) 
 }
 
 // alsSystems is everything that takes access logs; alspan is first, since it is what ratios are to.
-func alsSystems() []*systems.System {
-	return []*systems.System{systems.Alspan(load.ALS, true), systems.Alspan(load.ALS, false), systems.CollectorLogs(),
+func alsSystems(other bool) []*systems.System {
+	list := []*systems.System{systems.Alspan(load.ALS, true), systems.Alspan(load.ALS, false), systems.CollectorLogs(),
 		systems.Official(true), systems.Floor(), systems.ReadFloor()}
+	if other {
+		list = append(list, systems.Other())
+	}
+	return list
 }
 
 // scenarios gives the tables.
 func scenarios(q scale) []scenario {
-	otlp := []*systems.System{systems.Alspan(load.OTLP, true), systems.CollectorTraces(), systems.CollectorFilters()}
+	otlp := []*systems.System{systems.Alspan(load.OTLP, true), systems.Filters(), systems.CollectorTraces(), systems.CollectorFilters()}
+	foreign := q.traffic(load.OTLP, 4, 0, 100)
+	foreign.Foreign = true
 	list := []scenario{
 		{name: "ALS in, saturated", note: "4 streams, 100 entries a message. What alspan has not passed on is bounded to 8000 entries, so that it drops none.",
-			systems: alsSystems(), traffic: q.traffic(load.ALS, 4, 0, 100)},
+			systems: alsSystems(q.other), traffic: q.traffic(load.ALS, 4, 0, 100)},
 		{name: "ALS in, 20,000 entries/s", note: "4 streams, 14 entries (16 KiB) a message, as Envoys send them under load.",
-			systems: alsSystems(), traffic: q.traffic(load.ALS, 4, 20_000, 14)},
-		{name: "OTLP in, saturated", note: "4 connections with one request of 100 spans at a time each; no processors, but for the last row.",
+			systems: alsSystems(q.other), traffic: q.traffic(load.ALS, 4, 20_000, 14)},
+		{name: "OTLP in, saturated", note: "4 connections with one request of 100 spans at a time each; no processors, but where it says so. The spans are Envoy's, and no entries come for them.",
 			systems: otlp, traffic: q.traffic(load.OTLP, 4, 0, 100)},
+		{name: "OTLP in, not from Envoy, saturated", note: "The same spans, byte for byte, but for `component`, which does not say that a proxy made them.",
+			systems: []*systems.System{otlp[0], systems.CollectorTraces()}, traffic: foreign},
 	}
 	if q.scaling {
 		overrun := q.traffic(load.ALS, 4, 0, 100)
@@ -62,6 +73,41 @@ func scenarios(q scale) []scenario {
 	}
 	return list
 }
+
+// joinWarm is longer than what is usual: an agent has to learn whose spans come, and whose do not.
+const joinWarm = 3 * time.Second
+
+// joins gives the tables about requests of which both halves come.
+func joins(q scale) (list []scenario) {
+	for _, v := range []struct {
+		name, note string
+		spans      int
+	}{
+		{"Both halves, spans by the five", "5 spans a request, as Envoys send them: most of this is the cost of the requests.", 5},
+		{"Both halves, spans by the hundred", "100 spans a request: what the join costs shows better.", 100},
+	} {
+		s := scenario{name: v.name, rounds: q.rounds, base: nothingWaits, note: v.note + ` 20,000 entries/s in 16 KiB and 20,000 proxy spans/s, of 16 Envoys. The ` +
+			`entries come behind their spans by up to a second, other for each Envoy.`}
+		add := func(name string, waits bool, every int) {
+			t := q.traffic(load.Both, 16, 20_000, 14)
+			t.Halves, t.Warm = load.Halves{Spans: v.spans, Every: every, Lag: time.Second}, joinWarm
+			s.systems, s.each = append(s.systems, systems.Join(name, waits)), append(s.each, t)
+		}
+		add(nothingWaits, true, 0)
+		add("all joined", true, 1)
+		add("90 % never joined", true, 10)
+		if q.scaling {
+			add("waits of 0 s", false, 1)
+		} else if v.spans == 5 {
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// nothingWaits is the load of which no half can have another one.
+const nothingWaits = "nothing waits"
 
 // The series of points that are plotted.
 const (

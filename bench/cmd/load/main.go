@@ -29,13 +29,17 @@ func main() {
 func run(ctx context.Context) error {
 	var o load.Options
 	flag.StringVar(&o.To, "to", "127.0.0.1:4317", "the server")
-	flag.StringVar((*string)(&o.Protocol), "protocol", string(load.ALS), "als, otlp or raw")
+	flag.StringVar((*string)(&o.Protocol), "protocol", string(load.ALS), "als, otlp, raw or both")
 	flag.IntVar(&o.Streams, "streams", 4, "connections")
 	flag.Float64Var(&o.Rate, "rate", 0, "entries a second in all; 0: as fast as they are taken")
 	flag.IntVar(&o.Entries, "entries", 14, "entries a message; 14 make 16 KiB, as Envoy sends them under load")
 	flag.StringVar((*string)(&o.Headers), "headers", string(load.W3C), "logged trace context: w3c, b3 or none")
 	flag.IntVar(&o.Window, "window", 0, "entries on their way at most; 0: no limit")
 	flag.StringVar(&o.Control, "control", "", "the sink's control address, for -window")
+	flag.BoolVar(&o.Foreign, "foreign", false, "with otlp: spans of something else than Envoy")
+	flag.IntVar(&o.Halves.Spans, "spans", 5, "with both: spans a request")
+	flag.IntVar(&o.Halves.Every, "every", 1, "with both: every such request has both halves, the others are two requests with one each; 0: none, and no half says that there might be another")
+	flag.DurationVar(&o.Halves.Lag, "lag", time.Second, "with both: how long entries come after their spans, at most; the streams differ")
 	warm := flag.Duration("warm", time.Second, "warm-up")
 	duration := flag.Duration("duration", 5*time.Second, "measured time")
 	number := flag.Uint("run", 1, "number of the warm-up's run; the measured one has the next")
