@@ -51,11 +51,15 @@ func (r *rig) complete(n int) {
 			ids[id] = true
 		}
 	}
-	wrong := 0
+	wrong, gone := 0, r.p.Spans.Dropped[ledger.SpanAlreadyMade].Load()
 	for i := range n {
 		q := all[traceOf(i)]
 		if q == nil && n == 1 {
 			q = all[traceOf(1)]
+		}
+		if q != nil && gone > 0 && *q == (request{1, 1, 0}) { // made from its entry, with the span's own id
+			q.spans++
+			gone--
 		}
 		if q == nil || *q != (request{1, 1, 1}) {
 			if wrong++; wrong < 5 {
