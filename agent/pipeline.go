@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -308,13 +307,6 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	return o
 }
 
-// shares learns whether there is anybody who shares span ids: the join tells such spans apart.
-func (p *Pipeline) shares(marks []traces.Mark) {
-	if !p.sharing.Load() && slices.ContainsFunc(marks, func(m traces.Mark) bool { return m&traces.Shared != 0 }) {
-		p.sharing.Store(true)
-	}
-}
-
 // take decides whether a span goes on as it came, or has to do with an entry. It gives false for one with an invalid id.
 func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark) bool {
 	if !s.span.ValidIDs() {
@@ -362,52 +354,6 @@ func (s *inlet) pass(i *spanbuilder.Item, known, late bool) {
 		change.Inner = late && i.What == spanbuilder.ProxySpan && s.p.requests.Late(i, recent.Ticks(s.now))
 	}
 	s.Span(i, change, nil, nil, nil)
-}
-
-// nodeOf gives the Envoy that i is of, nil if it does not say.
-func (s *inlet) nodeOf(i *spanbuilder.Item) *spanbuilder.Node {
-	if s.node == nil || i.Node != s.nodeHash {
-		s.node, s.nodeHash = s.p.nodes.Of(i), i.Node
-	}
-	return s.node
-}
-
-// hand is how one goroutine gives items to the join: all of a message at once.
-type hand struct {
-	now    int64 // when the message came, by the join's clock
-	parcel *parcel
-}
-
-// keep copies an item's bytes for the join, false when there is no room for them.
-func (h *hand) keep(p *Pipeline, i *spanbuilder.Item, bytes []byte) bool {
-	cell, ref, ok := p.cells.Alloc(len(bytes))
-	if !ok {
-		p.noRoom.Add(1)
-		return false
-	}
-	copy(cell, bytes)
-	i.Bytes, i.Cell = cell, ref
-	if h.parcel == nil {
-		h.parcel = p.inbox.open()
-	}
-	h.parcel.items = append(h.parcel.items, *i)
-	return true
-}
-
-// leave tells the join of a span that goes at once, for want of room.
-func (h *hand) leave(p *Pipeline, i *spanbuilder.Item) {
-	if h.parcel == nil {
-		h.parcel = p.inbox.open()
-	}
-	h.parcel.left = append(h.parcel.left, *i)
-}
-
-// give hands the parcel over.
-func (h *hand) give(p *Pipeline) {
-	if h.parcel != nil {
-		p.inbox.put(h.parcel)
-		h.parcel = nil
-	}
 }
 
 // deliver sends batches until the core is closed and empty. When ctx is over, what is left is counted as lost.
