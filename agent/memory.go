@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -17,8 +18,16 @@ import (
 // limit by itself.
 const limitShare = 0.75
 
-// limitMemory sets the runtime's soft limit from the cgroup's. A GOMEMLIMIT in the environment wins.
+// gcPercent is how much garbage there may be, relative to what is in use. Most of that are the arenas of the batching core and
+// of the join, which have nothing in them to be looked at: a collection is cheap, and room for as much again would be wasted.
+const gcPercent = 25
+
+// limitMemory sets the runtime's soft limit from the cgroup's, and how much garbage there may be. GOMEMLIMIT and GOGC in the
+// environment win.
 func limitMemory(log *slog.Logger) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	_, err := memlimit.Set(memlimit.WithRatio(limitShare))
 	if err != nil && !errors.Is(err, memlimit.ErrNoCgroup) {
 		log.Warn("the container's memory limit is not known", "error", err)

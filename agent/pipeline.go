@@ -68,7 +68,7 @@ type Pipeline struct {
 	entryFates [spanbuilder.NumFates]atomic.Int64
 	spanFates  [spanbuilder.NumFates]atomic.Int64
 	noRoom     atomic.Int64 // items that could not wait, because the join's memory was full
-	oldest     atomic.Int64 // how long the oldest item has waited, in nanoseconds
+	oldest     atomic.Int64 // when the item came that has waited for longest, by the join's clock; 0 if none waits
 	Paced      atomic.Int64 // messages that waited because the core filled up
 	moved      atomic.Int64 // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
 	repaired   atomic.Int64

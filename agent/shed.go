@@ -70,7 +70,7 @@ func (s *source) alone(i *item, noRoom bool) bool {
 		s.Attempt(&i.entry, s.logger, &i.claim)
 		return false
 	}
-	sealed := id.Alone(w.Waits, s.now, p.joining.Unpaired)
+	sealed := id.Alone(w.Waits, false, s.now, p.joining.Unpaired)
 	came := noRoom && p.requests.Left(w, sealed, recent.Ticks(s.now))
 	switch {
 	case came:

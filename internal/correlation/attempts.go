@@ -93,7 +93,7 @@ func (m *model) headOf(a *item) *head {
 // is where nothing was injected: they begin within microseconds.
 func (m *model) sameAttempt(a, s *item) bool {
 	nodes := m.nodesOf[s.span.Service]
-	return (len(nodes) == 0 || nodes[a.node]) && s.code == a.code && max(a.start-s.start, s.start-a.start) <= 50_000 || m.broken == "attempts"
+	return (len(nodes) == 0 || nodes[a.node]) && s.code == a.code && max(a.start-s.start, s.start-a.start) <= 5e6 || m.broken == "attempts"
 }
 
 // try lets an attempt leave if it may.
