@@ -71,7 +71,7 @@ func (s *source) alone(i *item, noRoom bool) bool {
 		return false
 	}
 	sealed := id.Alone(w.Waits, false, s.now, p.joining.Unpaired)
-	came := noRoom && p.requests.NoRoom(w, sealed, recent.Ticks(s.now))
+	came := noRoom && p.requests.Left(w, sealed, recent.Ticks(s.now))
 	switch {
 	case came:
 		s.used(spanbuilder.LateEntry)

@@ -20,7 +20,10 @@ func (t *Table) timeUp(i *Item) {
 	c := &t.claim
 	t.id.Prove(c)
 	sealed := t.id.Alone(t.id.Expected(), t.cause != NotWaited, t.now, t.o.Unpaired)
-	t.requests.Left(i, sealed, t.ticks)
+	if t.requests.Left(i, sealed, t.ticks) {
+		t.belated(i)
+		return
+	}
 	if sealed {
 		t.unpaired(i, c)
 		return
@@ -95,8 +98,8 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 	t.end(i, LateEntry)
 }
 
-// belated handles an entry whose span went out at once, since entries of its node did not come here. From now on they are
-// waited for; this one is told below its logged id.
+// belated handles an entry whose span went out at once, since entries of its node did not come here or there was no room.
+// From now on they are waited for; this one is told below its logged id.
 func (t *Table) belated(i *Item) {
 	t.read(i)
 	i.Logger.met(t.now)
