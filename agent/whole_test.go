@@ -139,7 +139,7 @@ func TestJoinWithoutMemory(t *testing.T) {
 					r.after(30 * time.Second)
 					r.end()
 					r.complete(n)
-					if r.p.noRoom.Load() == 0 && r.p.entryFates[spanbuilder.Evicted].Load()+r.p.spanFates[spanbuilder.Evicted].Load() == 0 {
+					if order != "in waves" && r.p.noRoom.Load() == 0 && r.p.entryFates[spanbuilder.Evicted].Load()+r.p.spanFates[spanbuilder.Evicted].Load() == 0 {
 						t.Error("there was room for all")
 					}
 				})

@@ -8,7 +8,7 @@ func (t *Table) partner(i *Item) (best *Item) {
 		if i.What != EntryItem {
 			e, s = p, i
 		}
-		if i.What != p.What && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
+		if i.What != p.What && !p.Replaces && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
 			best = p
 		}
 	}

@@ -16,6 +16,10 @@ func (t *Table) timeUp(i *Item) {
 		t.send(i)
 		return
 	}
+	if i.Replaces { // its copy had left
+		t.end(i, Duplicate)
+		return
+	}
 	t.read(i)
 	c := &t.claim
 	t.id.Prove(c)

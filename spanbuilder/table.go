@@ -96,12 +96,7 @@ func (t *Table) Add(in *Item) {
 	*i = *in
 	switch i.What {
 	case EntryItem:
-		if i.Replaces {
-			t.replace(i)
-			return
-		}
-		t.head(i)
-		t.meet(i)
+		t.addEntry(i)
 	case ProxySpan:
 		t.arrives(i)
 		t.meet(i)
@@ -114,24 +109,6 @@ func (t *Table) Add(in *Item) {
 		t.arrives(i)
 		t.send(i)
 	}
-}
-
-// replace takes a copy with trace context of an entry that came without. It takes the place of that one if it still waits.
-func (t *Table) replace(i *Item) {
-	for old := t.waiting[i.Request]; old != nil; old = old.next {
-		if old.What == EntryItem && old.Print == i.Print && !old.HasContext {
-			t.unwait(old)
-			if i.head = old.head; i.head == nil {
-				t.head(i)
-			} else {
-				i.head.loggedTrace, i.head.logged = i.Trace, i.ID
-			}
-			t.end(old, Duplicate)
-			t.meet(i)
-			return
-		}
-	}
-	t.end(i, Duplicate)
 }
 
 // Touch brings what is remembered of an item that will be added soon into the processor's caches.
