@@ -102,7 +102,7 @@ func TestJoinWithoutMemory(t *testing.T) {
 				} else {
 					spans(i)
 				}
-				if j := i - 300; j >= 0 && j%2 == 0 {
+				if j := i - 450; j >= 0 && j%2 == 0 {
 					spans(j)
 				} else if j >= 0 {
 					logs(j)
@@ -111,7 +111,7 @@ func TestJoinWithoutMemory(t *testing.T) {
 					r.after(100 * time.Millisecond)
 				}
 			}
-			for j := n - 300; j < n; j++ {
+			for j := n - 450; j < n; j++ {
 				if j%2 == 0 {
 					spans(j)
 				} else {
