@@ -274,6 +274,10 @@ func (p *Pipeline) spans() traces.Consumer {
 	return (&inlet{writer: writer{p: p}}).accept
 }
 
+// headRoom is how many bytes of resources and scopes a message may bring beside twice its size. What all scopes of a resource
+// have in common is kept and sent with each of them, so that a small message could become a very large one.
+const headRoom = 64 << 10
+
 // accept takes one message: every span in it is passed on, goes to the join, or is dropped by name.
 func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	s.p.pace()
@@ -282,8 +286,12 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	}
 	s.now = s.p.clock()
 	s.p.shares(m.Marks)
+	heads := 0
 	for m.NextScope() {
-		origin := s.p.origins.Find(m.Resource(), m.Scope())
+		var origin *spanbuilder.Origin // nil: there is too much of it
+		if heads += len(m.Resource()) + len(m.Scope()); heads <= headRoom+2*m.Size() {
+			origin = s.p.origins.Find(m.Resource(), m.Scope())
+		}
 		for more := true; more; {
 			read := m.NextSpan(&s.span)
 			switch read {
@@ -293,8 +301,11 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 			case traces.Broken:
 				s.p.Spans.Dropped[ledger.SpanMalformed].Add(1)
 				o.Rejected++
-			default:
-				if !s.take(origin, read == traces.Poisoned, m.Mark()) {
+			case traces.Sound, traces.Poisoned:
+				if origin == nil {
+					s.p.Spans.Dropped[ledger.SpanHeads].Add(1)
+					o.Rejected++
+				} else if !s.take(origin, read == traces.Poisoned, m.Mark()) {
 					s.p.Spans.Dropped[ledger.SpanInvalidID].Add(1)
 					o.Rejected++
 				}
