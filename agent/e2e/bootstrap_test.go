@@ -18,8 +18,8 @@ type bootstrap struct {
 	Silent bool   // the agent gets no access log
 	Exact  bool   // this Envoy knows %SPAN_ID% (1.38+)
 
-	// Addresses of the peers.
-	Agent, Sink, OTLP, OTLPWeb, Zipkin, App, Unix, Mirror, Next, Dead string
+	// Addresses of the peers; of OTLP there may be several, divided by spaces.
+	Agent, Agent2, Sink, OTLP, OTLPWeb, Zipkin, App, Unix, Mirror, Next, Dead string
 }
 
 // loggedHeaders are those that the documentation tells users to log.
@@ -52,7 +52,7 @@ func (b bootstrap) render(records string) m {
 		"static_resources": m{
 			"listeners": []m{listener},
 			"clusters": []m{
-				cluster("als", b.Agent, true), cluster("sink", b.Sink, true),
+				cluster("als", b.Agent, true), cluster("als2", b.Agent2, true), cluster("sink", b.Sink, true),
 				cluster("otlp", b.OTLP, true), cluster("otlp-http", b.OTLPWeb, false), cluster("zipkin", b.Zipkin, false),
 				cluster("app", b.App, false), cluster("app-h2", b.App, true), cluster("mirror", b.Mirror, false),
 				cluster("next", b.Next, false), cluster("dead", b.Dead, false), cluster("empty", "", false),
@@ -100,7 +100,11 @@ func (b bootstrap) accessLogs() []m {
 		return nil
 	}
 	if len(b.Logs) == 0 {
-		return []m{b.accessLog(b.Name)}
+		all := []m{b.accessLog(b.Name)}
+		if b.Agent2 != "" {
+			all = append(all, b.accessLogTo("als2", b.Name))
+		}
+		return all
 	}
 	var all []m
 	for _, name := range b.Logs {
@@ -109,8 +113,10 @@ func (b bootstrap) accessLogs() []m {
 	return all
 }
 
-func (b bootstrap) accessLog(name string) m {
-	common := b.stream("als")
+func (b bootstrap) accessLog(name string) m { return b.accessLogTo("als", name) }
+
+func (b bootstrap) accessLogTo(cluster, name string) m {
+	common := b.stream(cluster)
 	common["log_name"] = name
 	if !b.DefaultFlush {
 		common["buffer_flush_interval"] = "0.1s"
@@ -203,12 +209,16 @@ func routes() []m {
 	}
 }
 
-// cluster is a cluster of one host, or of none.
+// cluster is a cluster of the hosts in a list divided by spaces.
 func cluster(name, address string, h2 bool) m {
 	c := m{"name": name, "type": "STATIC", "connect_timeout": "0.5s"}
 	assignment := m{"cluster_name": name}
-	if address != "" {
-		assignment["endpoints"] = []m{{"lb_endpoints": []m{{"endpoint": m{"address": socket(address)}}}}}
+	var hosts []m
+	for host := range strings.FieldsSeq(address) {
+		hosts = append(hosts, m{"endpoint": m{"address": socket(host)}})
+	}
+	if len(hosts) > 0 {
+		assignment["endpoints"] = []m{{"lb_endpoints": hosts}}
 	}
 	c["load_assignment"] = assignment
 	if h2 {

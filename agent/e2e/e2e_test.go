@@ -33,6 +33,7 @@ func TestEnvoy(t *testing.T) {
 			}
 		})
 	}
+	t.Run("agents", l.agents)
 	t.Run("stop", l.stop)
 	t.Run("demo", l.demo)
 }
@@ -152,8 +153,8 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	s.agent = startAgent(t, l.agent, merge(c.agentConfig(s.relay.address), c.Agent))
 	otlp, web, zipkin := s.sink.grpc, s.sink.web, s.sink.web
 	if c.sendsTraces() {
-		otlp, web = startTap(t, s.sink, false, s.agent.grpc), startTap(t, s.sink, false, s.agent.http)
-		zipkin = startTap(t, s.sink, false, s.agent.zipkin)
+		otlp, web = startTap(t, s.sink, s.agent.grpc).address, startTap(t, s.sink, s.agent.http).address
+		zipkin = startTap(t, s.sink, s.agent.zipkin).address
 	}
 	dead := freeAddresses(t, 1)[0]
 	next := s.app.address
@@ -173,6 +174,10 @@ func (c *testCase) agentConfig(upstream string) map[string]any {
 	if c.Signal == "both" {
 		wait, spanWait = "3s", "1500ms"
 	}
+	return basicConfig(upstream, wait, spanWait)
+}
+
+func basicConfig(upstream, wait, spanWait string) map[string]any {
 	return map[string]any{
 		"receive": map[string]any{"grpc": map[string]any{"address": "127.0.0.1:0"},
 			"http": map[string]any{"address": "127.0.0.1:0"}, "zipkin": map[string]any{"address": "127.0.0.1:0"}},

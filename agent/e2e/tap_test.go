@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -21,56 +22,60 @@ import (
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
-// startTap stands between a tracer and the agent: the sink notes what passes, and the tracer gets the agent's own answer.
-// It hands on to the targets in turn; with copies each of them gets everything, and the last one answers.
-func startTap(t *testing.T, s *sink, copies bool, targets ...string) (address string) {
+// tap stands between a tracer and the agent: the sink notes what passes, and the tracer gets the agent's own answer.
+type tap struct {
+	address string
+	copies  bool // each target gets everything, and the last one answers; else they take turns
+	doors   atomic.Pointer[[]*httputil.ReverseProxy]
+}
+
+func startTap(t *testing.T, s *sink, targets ...string) *tap {
 	t.Helper()
-	plain, calls := new(http.Protocols), new(http.Protocols)
-	plain.SetHTTP1(true)
-	calls.SetUnencryptedHTTP2(true)
 	both := new(http.Protocols)
 	both.SetHTTP1(true)
 	both.SetUnencryptedHTTP2(true)
-	transports := map[int]*http.Transport{1: {Protocols: plain}, 2: {Protocols: calls}}
-	var doors []*httputil.ReverseProxy
-	for _, target := range targets {
-		to := &url.URL{Scheme: "http", Host: target}
-		doors = append(doors, &httputil.ReverseProxy{
-			Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },
-			Transport: byVersion(transports),
-		})
-	}
+	l := listen(t)
+	tap := &tap{address: l.Addr().String()}
+	tap.to(targets...)
 	server := &http.Server{Protocols: both, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		turn := s.note(r, body)
-		if !copies {
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			doors[turn%len(doors)].ServeHTTP(w, r)
-			return
+		doors := *tap.doors.Load()
+		if turn := s.note(r, body) % len(doors); !tap.copies {
+			doors = doors[turn : turn+1]
 		}
 		for i, door := range doors {
 			again := r.Clone(r.Context())
 			again.Body = io.NopCloser(bytes.NewReader(body))
 			answer := w
 			if i < len(doors)-1 {
-				answer = &unread{header: http.Header{}}
+				answer = unread{http.Header{}}
 			}
 			door.ServeHTTP(answer, again)
 		}
 	})}
-	l := listen(t)
 	go server.Serve(l)
-	t.Cleanup(func() {
-		server.Close()
-		for _, transport := range transports {
-			transport.CloseIdleConnections()
-		}
-	})
-	return l.Addr().String()
+	t.Cleanup(func() { server.Close() })
+	return tap
+}
+
+// to makes other agents the targets.
+func (t *tap) to(targets ...string) {
+	plain, calls := new(http.Protocols), new(http.Protocols)
+	plain.SetHTTP1(true)
+	calls.SetUnencryptedHTTP2(true)
+	var doors []*httputil.ReverseProxy
+	for _, target := range targets {
+		to := &url.URL{Scheme: "http", Host: target}
+		doors = append(doors, &httputil.ReverseProxy{
+			Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },
+			Transport: byVersion{1: {Protocols: plain}, 2: {Protocols: calls}},
+		})
+	}
+	t.doors.Store(&doors)
 }
 
 // byVersion sends a request on as it came: HTTP/1.1, or HTTP/2 without TLS.
@@ -83,10 +88,10 @@ func (b byVersion) RoundTrip(r *http.Request) (*http.Response, error) {
 // unread is an answer that nobody reads.
 type unread struct{ header http.Header }
 
-func (u *unread) Header() http.Header         { return u.header }
-func (u *unread) Write(b []byte) (int, error) { return len(b), nil }
-func (u *unread) WriteHeader(int)             {}
-func (u *unread) Flush()                      {}
+func (u unread) Header() http.Header         { return u.header }
+func (u unread) Write(b []byte) (int, error) { return len(b), nil }
+func (u unread) WriteHeader(int)             {}
+func (u unread) Flush()                      {}
 
 // note keeps the spans of one request of a tracer and tells how many came before it.
 func (s *sink) note(r *http.Request, body []byte) (turn int) {
