@@ -27,7 +27,7 @@ func (p *Pipeline) join(stop <-chan struct{}) {
 		j.takeAll()
 		next := j.table.Advance(p.clock())
 		j.flush()
-		p.oldest.Store(int64(j.table.Oldest(p.clock())))
+		p.oldest.Store(j.table.Oldest())
 		if next != spanbuilder.Never {
 			timer.Reset(time.Duration(next - p.clock()))
 		}

@@ -65,7 +65,13 @@ func newMetrics(a *Agent) *metrics {
 		m.counter("join_spans_total", "Spans that went through the join, by what became of them.", &p.spanFates[i], "fate", i.String())
 	}
 	m.gauge("join_memory_bytes", "Memory of entries and spans that wait for each other.", p.cells.Used)
-	m.gauge("join_oldest_milliseconds", "How long the oldest entry or span has waited: the wait that there is room for.", func() int64 { return p.oldest.Load() / 1e6 })
+	m.gauge("join_oldest_milliseconds", "How long the oldest entry or span has waited: the wait that there is room for.", func() int64 {
+		at := p.oldest.Load()
+		if at == 0 {
+			return 0
+		}
+		return (p.clock() - at) / 1e6
+	})
 	m.counter("join_no_room_total", "Entries and spans that could not wait because correlate.memory was full.", &p.noRoom)
 	for name, table := range map[string]*recent.Table{"requests": p.requests.Table, "entries": p.prints.Table, "ids": p.ids.Table} {
 		m.counter("memory_displaced_total", "What was seen and is forgotten before its time, by table.", &table.Displaced, "table", name)
@@ -81,7 +87,9 @@ func newMetrics(a *Agent) *metrics {
 			}
 		}
 	}
-	m.counter("values_repaired_total", "Strings in which bytes that are not UTF-8 were replaced.", &p.repaired)
+	m.add(prometheus.CounterValue, "values_repaired_total", "Strings in which bytes that are not UTF-8 were replaced.", func() int64 {
+		return p.repaired.Load() + p.origins.Repaired.Load() + a.receiver.spans.Repaired.Load()
+	}, nil)
 	m.counter("values_cut_total", "Strings that were longer than spans.max_value.", &p.cut)
 	m.counter("start_entries_evicted_total", "Start entries that were forgotten before their end came.", &p.builder.Starts.Evicted)
 	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +67,7 @@ type Pipeline struct {
 	entryFates [spanbuilder.NumFates]atomic.Int64
 	spanFates  [spanbuilder.NumFates]atomic.Int64
 	noRoom     atomic.Int64 // items that could not wait, because the join's memory was full
-	oldest     atomic.Int64 // how long the oldest item has waited, in nanoseconds
+	oldest     atomic.Int64 // when the item came that has waited for longest, by the join's clock; 0 if none waits
 	Paced      atomic.Int64 // messages that waited because the core filled up
 	moved      atomic.Int64 // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
 	repaired   atomic.Int64
@@ -275,6 +274,10 @@ func (p *Pipeline) spans() traces.Consumer {
 	return (&inlet{writer: writer{p: p}}).accept
 }
 
+// headRoom is how many bytes of resources and scopes a message may bring beside twice its size. What all scopes of a resource
+// have in common is kept and sent with each of them, so that a small message could become a very large one.
+const headRoom = 64 << 10
+
 // accept takes one message: every span in it is passed on, goes to the join, or is dropped by name.
 func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	s.p.pace()
@@ -283,8 +286,12 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	}
 	s.now = s.p.clock()
 	s.p.shares(m.Marks)
+	heads := 0
 	for m.NextScope() {
-		origin := s.p.origins.Find(m.Resource(), m.Scope())
+		var origin *spanbuilder.Origin // nil: there is too much of it
+		if heads += len(m.Resource()) + len(m.Scope()); heads <= headRoom+2*m.Size() {
+			origin = s.p.origins.Find(m.Resource(), m.Scope())
+		}
 		for more := true; more; {
 			read := m.NextSpan(&s.span)
 			switch read {
@@ -294,8 +301,11 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 			case traces.Broken:
 				s.p.Spans.Dropped[ledger.SpanMalformed].Add(1)
 				o.Rejected++
-			default:
-				if !s.take(origin, read == traces.Poisoned, m.Mark()) {
+			case traces.Sound, traces.Poisoned:
+				if origin == nil {
+					s.p.Spans.Dropped[ledger.SpanHeads].Add(1)
+					o.Rejected++
+				} else if !s.take(origin, read == traces.Poisoned, m.Mark()) {
 					s.p.Spans.Dropped[ledger.SpanInvalidID].Add(1)
 					o.Rejected++
 				}
@@ -306,13 +316,6 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	s.give(s.p)
 	s.flush()
 	return o
-}
-
-// shares learns whether there is anybody who shares span ids: the join tells such spans apart.
-func (p *Pipeline) shares(marks []traces.Mark) {
-	if !p.sharing.Load() && slices.ContainsFunc(marks, func(m traces.Mark) bool { return m&traces.Shared != 0 }) {
-		p.sharing.Store(true)
-	}
 }
 
 // take decides whether a span goes on as it came, or has to do with an entry. It gives false for one with an invalid id.
@@ -362,52 +365,6 @@ func (s *inlet) pass(i *spanbuilder.Item, known, late bool) {
 		change.Inner = late && i.What == spanbuilder.ProxySpan && s.p.requests.Late(i, recent.Ticks(s.now))
 	}
 	s.Span(i, change, nil, nil, nil)
-}
-
-// nodeOf gives the Envoy that i is of, nil if it does not say.
-func (s *inlet) nodeOf(i *spanbuilder.Item) *spanbuilder.Node {
-	if s.node == nil || i.Node != s.nodeHash {
-		s.node, s.nodeHash = s.p.nodes.Of(i), i.Node
-	}
-	return s.node
-}
-
-// hand is how one goroutine gives items to the join: all of a message at once.
-type hand struct {
-	now    int64 // when the message came, by the join's clock
-	parcel *parcel
-}
-
-// keep copies an item's bytes for the join, false when there is no room for them.
-func (h *hand) keep(p *Pipeline, i *spanbuilder.Item, bytes []byte) bool {
-	cell, ref, ok := p.cells.Alloc(len(bytes))
-	if !ok {
-		p.noRoom.Add(1)
-		return false
-	}
-	copy(cell, bytes)
-	i.Bytes, i.Cell = cell, ref
-	if h.parcel == nil {
-		h.parcel = p.inbox.open()
-	}
-	h.parcel.items = append(h.parcel.items, *i)
-	return true
-}
-
-// leave tells the join of a span that goes at once, for want of room.
-func (h *hand) leave(p *Pipeline, i *spanbuilder.Item) {
-	if h.parcel == nil {
-		h.parcel = p.inbox.open()
-	}
-	h.parcel.left = append(h.parcel.left, *i)
-}
-
-// give hands the parcel over.
-func (h *hand) give(p *Pipeline) {
-	if h.parcel != nil {
-		p.inbox.put(h.parcel)
-		h.parcel = nil
-	}
 }
 
 // deliver sends batches until the core is closed and empty. When ctx is over, what is left is counted as lost.

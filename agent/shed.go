@@ -70,8 +70,8 @@ func (s *source) alone(i *item, noRoom bool) bool {
 		s.Attempt(&i.entry, s.logger, &i.claim)
 		return false
 	}
-	sealed := id.Alone(w.Waits, s.now, p.joining.Unpaired)
-	came := noRoom && p.requests.NoRoom(w, sealed, recent.Ticks(s.now))
+	sealed := id.Alone(w.Waits, false, s.now, p.joining.Unpaired)
+	came := noRoom && p.requests.Left(w, sealed, recent.Ticks(s.now))
 	switch {
 	case came:
 		s.used(spanbuilder.LateEntry)

@@ -51,11 +51,15 @@ func (r *rig) complete(n int) {
 			ids[id] = true
 		}
 	}
-	wrong := 0
+	wrong, gone := 0, r.p.Spans.Dropped[ledger.SpanAlreadyMade].Load()
 	for i := range n {
 		q := all[traceOf(i)]
 		if q == nil && n == 1 {
 			q = all[traceOf(1)]
+		}
+		if q != nil && gone > 0 && *q == (request{1, 1, 0}) { // made from its entry, with the span's own id
+			q.spans++
+			gone--
 		}
 		if q == nil || *q != (request{1, 1, 1}) {
 			if wrong++; wrong < 5 {
@@ -98,7 +102,7 @@ func TestJoinWithoutMemory(t *testing.T) {
 				} else {
 					spans(i)
 				}
-				if j := i - 300; j >= 0 && j%2 == 0 {
+				if j := i - 450; j >= 0 && j%2 == 0 {
 					spans(j)
 				} else if j >= 0 {
 					logs(j)
@@ -107,7 +111,7 @@ func TestJoinWithoutMemory(t *testing.T) {
 					r.after(100 * time.Millisecond)
 				}
 			}
-			for j := n - 300; j < n; j++ {
+			for j := n - 450; j < n; j++ {
 				if j%2 == 0 {
 					spans(j)
 				} else {
@@ -135,7 +139,7 @@ func TestJoinWithoutMemory(t *testing.T) {
 					r.after(30 * time.Second)
 					r.end()
 					r.complete(n)
-					if r.p.noRoom.Load() == 0 && r.p.entryFates[spanbuilder.Evicted].Load()+r.p.spanFates[spanbuilder.Evicted].Load() == 0 {
+					if order != "in waves" && r.p.noRoom.Load() == 0 && r.p.entryFates[spanbuilder.Evicted].Load()+r.p.spanFates[spanbuilder.Evicted].Load() == 0 {
 						t.Error("there was room for all")
 					}
 				})

@@ -128,9 +128,9 @@ var rows = [NumRows]row{
 	}},
 	{"met_parent", func(v *evidence) bool { return v.relation() == ParentID }, claimParent},
 	// Evidence: a tag with another id of the same trace, an upstream host, and a tracestate, which the tracer writes when it
-	// injects, or a log that never lists one. The logged id went upstream. Unknown: the parent.
+	// injects, or a log that does not list one. The logged id went upstream. Unknown: the parent.
 	{"id_tag_trace_state", func(v *evidence) bool {
-		return v.tagged() && (v.traceState || !v.logger.logsTraceState.Load()) && !v.logger.neverInjects()
+		return v.tagged() && (v.traceState || v.logger.listsNoState()) && !v.logger.neverInjects()
 	}, func(v *evidence, c *Claim) {
 		c.Own, c.Up = v.tagSpan, v.logged.Span
 	}},

@@ -141,7 +141,7 @@ func TestRows(t *testing.T) {
 		{"start tells the tracer's format", 0, one(tp(traceA, idA)), join(b3(traceB, idB), one(tp(traceA, idA), "host")), "start_other_id: trace B own derived parent none up b flags 01 links 1"},
 		{"tag tells the tracer's format", 0, nil, join(one("tag trace_id: "+traceB), b3(traceB, idB), one(tp(traceA, idA), "host")), "unproven: trace B own derived parent b up none flags 01 links 1"},
 		{"tag and trace state", 0, nil, join(tags(traceA, idB), one(tp(traceA, idA), "tracestate: ", "host")), "id_tag_trace_state: trace A own b parent none up a flags 01 links 0"},
-		{"tag, in a log that lists no trace state", 0, nil, join(tags(traceA, idB), one(tp(traceA, idA), "host")), "id_tag_trace_state: trace A own b parent none up a flags 01 links 0"},
+		{"tag, no trace state", 0, nil, join(tags(traceA, idB), one(tp(traceA, idA), "host")), "id_tag: trace A own b parent a up none flags 01 links 0"},
 		{"nothing proven", 0, nil, one(tp(traceA, idA), "host"), "unproven: trace A own derived parent a up none flags 01 links 0"},
 		{"a trace state proves nothing", 0, nil, one(tp(traceA, idA), "tracestate: ", "host"), "unproven: trace A own derived parent a up none flags 01 links 0"},
 		{"x-b3-parentspanid proves nothing", 0, nil, join(b3(traceA, idA, "x-b3-parentspanid: "+idB), one("host")), "unproven: trace A own derived parent a up none flags 01 links 0"},
@@ -192,11 +192,10 @@ func TestLoggerThatNeverInjects(t *testing.T) {
 		lines []string
 		want  string
 	}
-	// Until both have been seen, a tracestate that the caller sent looks like one that Envoy wrote, and a log that lists it
-	// looks like one that does not.
+	// Until both have been seen, a tracestate that the caller sent looks like one that Envoy wrote.
 	for _, steps := range [][]step{
 		{{with, "id_tag_trace_state"}, {tags, "id_tag"}, {with, "id_tag"}},
-		{{tags, "id_tag_trace_state"}, {with, "id_tag"}, {tags, "id_tag"}},
+		{{tags, "id_tag"}, {with, "id_tag"}, {tags, "id_tag"}},
 	} {
 		l = testLogger(0)
 		for n, s := range steps {
@@ -204,6 +203,30 @@ func TestLoggerThatNeverInjects(t *testing.T) {
 				t.Errorf("step %d: %s, want %s", n, got, s.want)
 			}
 		}
+	}
+}
+
+// A log that does not list the tracestate shows that by and by; one of an Envoy that does not inject shows requests without
+// any context.
+func TestLogWithoutTraceState(t *testing.T) {
+	i := New(options()).Identity()
+	tags := []string{"tag trace_id: " + traceA, "tag span_id: " + idB, "host"}
+	with := append([]string{tp(traceA, idA)}, tags...)
+	claim := func(l *Logger, lines []string) string {
+		return rows[claimOf(i, testEntry(wire.DownstreamEnd, lines...), l).Row].name
+	}
+	l := testLogger(0)
+	for n := range 2 * enoughStateless {
+		want := "id_tag"
+		if n >= enoughStateless-1 {
+			want = "id_tag_trace_state"
+		}
+		if got := claim(l, with); got != want {
+			t.Errorf("entry %d: %s, want %s", n, got, want)
+		}
+	}
+	if claim(l, tags); claim(l, with) != "id_tag" {
+		t.Error("a request went upstream without any context, so nothing is injected")
 	}
 }
 

@@ -23,8 +23,11 @@ func (t *Table) timeUp(i *Item) {
 	t.read(i)
 	c := &t.claim
 	t.id.Prove(c)
-	sealed := t.id.Alone(t.id.Expected(), t.now, t.o.Unpaired)
-	t.requests.Left(i, sealed, t.ticks)
+	sealed := t.id.Alone(t.id.Expected(), t.cause != NotWaited, t.now, t.o.Unpaired)
+	if t.requests.Left(i, sealed, t.ticks) {
+		t.belated(i)
+		return
+	}
 	if sealed {
 		t.unpaired(i, c)
 		return
@@ -39,14 +42,17 @@ func (t *Table) timeUp(i *Item) {
 	t.end(i, t.cause)
 }
 
-// Alone is asked when the entry last read leaves without its span; expected is what Expected says. It tells whether that span is elsewhere, so that the
+// Alone is asked when the entry last read leaves without its span; expected is what Expected says, and waited
+// whether the entry gave the span time to come. It tells whether that span is elsewhere, so that the
 // entry makes no SERVER: its logger's entries have met theirs before, and this request was sampled.
-func (i *Identity) Alone(expected bool, now int64, o Unpaired) (sealed bool) {
+func (i *Identity) Alone(expected, waited bool, now int64, o Unpaired) (sealed bool) {
 	if !expected {
 		return false
 	}
 	sealed = i.found.logger.seals(o)
-	i.found.logger.missed(now)
+	if waited {
+		i.found.logger.missed(now)
+	}
 	return sealed
 }
 
@@ -96,8 +102,8 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 	t.end(i, LateEntry)
 }
 
-// belated handles an entry whose span went out at once, since entries of its node did not come here. From now on they are
-// waited for; this one is told below its logged id.
+// belated handles an entry whose span went out at once, since entries of its node did not come here or there was no room.
+// From now on they are waited for; this one is told below its logged id.
 func (t *Table) belated(i *Item) {
 	t.read(i)
 	i.Logger.met(t.now)

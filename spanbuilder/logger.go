@@ -52,6 +52,8 @@ type Logger struct {
 
 	logsTraceState atomic.Bool // a tracestate was seen, so the logger lists that header
 	wentWithout    atomic.Bool // a tagged request went upstream without a tracestate
+	wentBare       atomic.Bool // a tagged request went upstream without any context
+	stateless      atomic.Int32
 	meetings
 }
 
@@ -66,17 +68,35 @@ func (l *Logger) tracerFormat() (propagation.Format, bool) {
 
 // observe learns from an entry what holds for all entries of its logger.
 func (l *Logger) observe(v *evidence) {
-	if v.traceState {
+	switch {
+	case v.traceState:
 		l.logsTraceState.Store(true)
-	} else if v.tagged() && v.entry.HasUpstream() && v.logged != nil && v.tagTrace.Low() == v.logged.Trace.Low() {
+	case !v.tagged() || !v.entry.HasUpstream():
+	case v.logged == nil:
+		l.wentBare.Store(true)
+	case v.tagTrace.Low() == v.logged.Trace.Low():
 		l.wentWithout.Store(true)
+		if l.stateless.Load() < enoughStateless {
+			l.stateless.Add(1)
+		}
 	}
 }
 
 // neverInjects tells whether Envoy was seen not to overwrite trace headers (no_context_propagation). A tracer writes a
-// tracestate, even an empty one, whenever it injects; a logger that lists that header and has shown a tagged request that
-// went upstream without one belongs to an Envoy that does not.
-func (l *Logger) neverInjects() bool { return l.logsTraceState.Load() && l.wentWithout.Load() }
+// traceparent, and with it a tracestate, even an empty one, whenever it injects. So a logger that has shown a tagged request
+// that went upstream without a context belongs to an Envoy that does not; and so does one that lists the tracestate, and has
+// shown one without.
+func (l *Logger) neverInjects() bool {
+	return l.logsTraceState.Load() && l.wentWithout.Load() || l.wentBare.Load()
+}
+
+// enoughStateless is how many tagged requests must have gone upstream with a context, and none with a tracestate, until the log
+// is taken for one that does not list that header.
+const enoughStateless = 16
+
+func (l *Logger) listsNoState() bool {
+	return !l.logsTraceState.Load() && l.stateless.Load() >= enoughStateless
+}
 
 // outbound tells whether e is the sending half of a mesh hop: a sidecar's record of a request that its own pod made.
 func (l *Logger) outbound(e *wire.Entry) bool {

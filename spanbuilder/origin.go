@@ -1,6 +1,8 @@
 package spanbuilder
 
 import (
+	"sync/atomic"
+
 	"github.com/zeebo/xxh3"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -13,12 +15,13 @@ import (
 type Origin struct {
 	Resource *ring.Resource
 	Service  uint64 // hash of service.name, 0 without one
-	Repaired int    // strings that were not UTF-8
 }
 
 // Origins finds the Origin of received spans. The strings in a resource are looked at once, not with each request.
 type Origins struct {
 	known *lru.Cache[xxh3.Uint128, *Origin]
+	// Repaired counts strings of resources and scopes that were not UTF-8, once for each resource that is remembered.
+	Repaired atomic.Int64
 }
 
 // Resources beyond these are made anew each time they come.
@@ -33,7 +36,7 @@ func NewOrigins() *Origins {
 	if err != nil {
 		panic(err) // only a size below one is refused
 	}
-	return &Origins{known}
+	return &Origins{known: known}
 }
 
 // Find gives the origin with those fields of ResourceSpans and of ScopeSpans. Nothing of the arguments is kept.
@@ -43,20 +46,20 @@ func (s *Origins) Find(head, scope []byte) *Origin {
 	if o, ok := s.known.Get(key); ok {
 		return o
 	}
-	o := newOrigin(head, scope)
+	o, repaired := newOrigin(head, scope)
+	s.Repaired.Add(int64(repaired))
 	if len(head)+len(scope) <= maxOriginSize {
 		s.known.Add(key, o)
 	}
 	return o
 }
 
-func newOrigin(head, scope []byte) *Origin {
-	o := &Origin{Resource: &ring.Resource{}}
+func newOrigin(head, scope []byte) (o *Origin, repaired int) {
+	o = &Origin{Resource: &ring.Resource{}}
 	var n int
-	o.Resource.Head, n = wire.AppendResource(nil, head)
-	o.Repaired += n
+	o.Resource.Head, repaired = wire.AppendResource(nil, head)
 	o.Resource.Scope, n = wire.AppendScope(nil, scope)
-	o.Repaired += n
+	repaired += n
 	for r := wire.Read(o.Resource.Head); r.Next(); {
 		if r.Key != resourceSpansResource<<3|wire.Bytes {
 			continue
@@ -69,5 +72,5 @@ func newOrigin(head, scope []byte) *Origin {
 			}
 		}
 	}
-	return o
+	return o, repaired
 }

@@ -48,23 +48,10 @@ func mark(l *Logger, joins, sealed bool) uint16 {
 	return entryMade | l.index
 }
 
-// Left remembers that the entry i has left the join.
-func (t *Requests) Left(i *Item, sealed bool, now uint64) {
-	k, m := i.Key(), mark(i.Logger, false, sealed)
-	if t.Update(k, mark(i.Logger, true, false), m, now) {
-		return
-	}
-	var f recent.Found
-	for {
-		if t.Look(k.ID, now, &f); t.Enter(k, m, &f) {
-			return
-		}
-	}
-}
-
-// NoRoom remembers that the entry i leaves because there is no room for it, and tells whether its span came before: then
-// that is the SERVER. Of an entry and a span that both find no room, exactly one is told of the other.
-func (t *Requests) NoRoom(i *Item, sealed bool, now uint64) (came bool) {
+// Left remembers that the entry i, for which there was no room or which has waited in vain, leaves, and tells whether its span
+// has come all the same: it found no room itself, or is on its way. Then that is the SERVER. Of an entry and a span that leave
+// at the same time, exactly one is told of the other.
+func (t *Requests) Left(i *Item, sealed bool, now uint64) (came bool) {
 	k := i.Key()
 	var f recent.Found
 	for {

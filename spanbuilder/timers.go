@@ -1,9 +1,6 @@
 package spanbuilder
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // Never is the time of a timer that does not run.
 const Never = math.MaxInt64
@@ -113,15 +110,14 @@ func (t *Table) force(why Fate, entryWait, spanWait int64) bool {
 	return true
 }
 
-// Oldest gives how long the item that came first has waited.
-func (t *Table) Oldest(now int64) time.Duration {
-	at := now
-	for _, l := range [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2]} {
-		if l.first != nil {
-			at = min(at, l.first.Arrived)
+// Oldest gives when the item came that has waited for longest, 0 if none waits.
+func (t *Table) Oldest() (at int64) {
+	for _, l := range [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds} {
+		if l.first != nil && (at == 0 || l.first.Arrived < at) {
+			at = l.first.Arrived
 		}
 	}
-	return time.Duration(now - at)
+	return at
 }
 
 // patience is how long items wait that meet their partner: the longest of late.

@@ -26,6 +26,7 @@ type Message struct {
 	mark                     Mark
 	broken                   bool
 	scopes                   int // that NextScope has found
+	size                     int
 }
 
 // Mark is what a Zipkin span says that an OTLP span cannot.
@@ -58,7 +59,7 @@ const (
 
 // NewMessage makes a message of an encoded ExportTraceServiceRequest.
 func NewMessage(body []byte, from netip.Addr) Message {
-	return Message{From: from, request: wire.Read(body)}
+	return Message{From: from, request: wire.Read(body), size: len(body)}
 }
 
 // begin makes m a message like NewMessage, in the room that it has.
@@ -107,6 +108,9 @@ func (m *Message) nextResource() bool {
 	m.broken = m.broken || m.request.Broken()
 	return false
 }
+
+// Size gives the number of bytes of the message.
+func (m *Message) Size() int { return m.size }
 
 // Resource gives all of the ResourceSpans but its scopes, and Scope all of the ScopeSpans but its spans: encoded fields, as
 // they were received. Both are valid until the next NextScope.

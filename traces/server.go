@@ -36,6 +36,7 @@ type Server struct {
 	Truncated atomic.Int64
 	Refused   [NumRefusals]atomic.Int64
 	Invalid   [zipkin.NumReasons]atomic.Int64 // Zipkin spans that are no spans
+	Repaired  atomic.Int64                    // strings of Zipkin spans that were not UTF-8
 	// Unwanted counts requests with other signals than spans, which are taken and dropped, and UnwantedBytes their size.
 	Unwanted      [NumSignals]atomic.Int64
 	UnwantedBytes [NumSignals]atomic.Int64

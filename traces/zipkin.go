@@ -54,6 +54,7 @@ func (s *Server) zipkinRequest(w http.ResponseWriter, r *http.Request) *failure 
 	for why, n := range spans.Invalid {
 		s.Invalid[why].Add(int64(n))
 	}
+	s.Repaired.Add(int64(spans.Repaired))
 	if spans.Truncated {
 		s.Truncated.Add(1)
 	}

@@ -66,7 +66,7 @@ func (c *Correlate) declare() *node {
 			"Memory for what the log entries of a request's start teach about its caller, until the request ends.",
 			between(64*KiB, 1*GiB)),
 		key("wait", &c.Wait, 8*time.Second,
-			"How long the log entry of a sampled request waits for the span that Envoy's own tracer exports. Envoy exports spans "+
+			"How long the log entry of a request that may have been traced waits for the span of Envoy's own tracer. Envoy exports spans "+
 				"by the five, or after 5 s. Entries of an Envoy whose spans do not come here stop waiting.",
 			between(0, time.Minute)),
 		key("span_wait", &c.SpanWait, 2500*time.Millisecond,

@@ -50,10 +50,11 @@ const (
 	SpanInvalidID                      // it came, and an id is zero or too short or too long
 	SpanAlreadyMade                    // it came when its entry had left as a span with the same id
 	SpanDuplicate                      // a span of Envoy that came twice
+	SpanHeads                          // it came in a request whose many scopes would each have sent a large resource
 	NumSpanDrops
 )
 
-var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made", "duplicate"}
+var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made", "duplicate", "resource_too_large"}
 
 func (d SpanDrop) String() string { return spanDrops[d] }
 
