@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,6 +114,17 @@ func readMetrics(page string) (metrics, error) {
 		}
 	}
 	return all, nil
+}
+
+// nonzero gives what was counted, for the report of a failure.
+func (m metrics) nonzero() string {
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if m[name] != 0 && strings.HasPrefix(name, "alspan_") {
+			fmt.Fprintf(&text, "%s %v\n", name, m[name])
+		}
+	}
+	return text.String()
 }
 
 // The two ledgers: what came in, and the buckets it went into.

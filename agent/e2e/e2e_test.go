@@ -154,9 +154,11 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 			t.Errorf("the agent wrote %q:\n%s", bad, s.agent.out.String())
 		}
 	}
-	if !t.Failed() {
-		breakEach(t, page)
+	if t.Failed() {
+		t.Logf("the agent counted:\n%s", page.nonzero())
+		return
 	}
+	breakEach(t, page)
 }
 
 // set starts the peers and the processes of a case, from the far end to the near one.
