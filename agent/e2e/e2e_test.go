@@ -2,8 +2,12 @@ package e2e
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +19,17 @@ import (
 type lab struct {
 	agent  string // the program
 	jaeger *jaeger
+}
+
+// TestMain lets more cases run at a time than there are processors: they wait most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		flag.Set("test.parallel", strconv.Itoa(3*runtime.NumCPU()))
+	}
+	os.Exit(m.Run())
 }
 
 func TestEnvoy(t *testing.T) {
@@ -34,6 +49,7 @@ func TestEnvoy(t *testing.T) {
 		})
 	}
 	t.Run("agents", l.agents)
+	t.Run("apps", l.apps)
 	t.Run("stop", l.stop)
 	t.Run("demo", l.demo)
 }

