@@ -154,7 +154,7 @@ func (l *lab) pair(t *testing.T, wait, spanWait string, connect func(*pair, *boo
 	}
 	version := toolbox.Envoy().Version
 	b := bootstrap{envoyFlags: envoyFlags{Tracing: "otel"}, Name: "edge", Exact: knowsSpanID(version), Sink: p.sink.grpc, OTLPWeb: p.sink.web,
-		Zipkin: p.sink.web, App: p.app.address, Unix: p.app.unix, Mirror: p.app.address, Next: p.app.address, Dead: freeAddresses(t, 1)[0]}
+		Zipkin: p.sink.web, App: p.app.address, Unix: p.app.unix, Mirror: p.app.address, Next: p.app.address, Dead: deadAddress(t)}
 	connect(p, &b)
 	p.envoy = startEnvoy(t, version, b)
 	return p

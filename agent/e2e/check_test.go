@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -158,8 +159,9 @@ func (v *view) attemptOf(s *span) (best record, ok bool) {
 	away := func(r record) int64 {
 		return max(r.startNano()-int64(s.StartTimeUnixNano), int64(s.StartTimeUnixNano)-r.startNano())
 	}
+	cluster := cmp.Or(s.text("upstream_cluster.name"), s.text("envoy.upstream_cluster"))
 	for _, r := range v.tries {
-		if near := away(r) < int64(5*time.Millisecond); r.Hop == s.Service && near && (!ok || away(r) < away(best)) {
+		if near := away(r) < int64(5*time.Millisecond); r.Hop == s.Service && r.Cluster == cluster && near && (!ok || away(r) < away(best)) {
 			best, ok = r, true
 		}
 	}

@@ -172,7 +172,7 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 		otlp, web = startTap(t, s.sink, s.agent.grpc).address, startTap(t, s.sink, s.agent.http).address
 		zipkin = startTap(t, s.sink, s.agent.zipkin).address
 	}
-	dead := freeAddresses(t, 1)[0]
+	dead := deadAddress(t)
 	next := s.app.address
 	for _, hop := range slices.Backward(c.Envoy.Hops) {
 		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Silent: !c.sendsALS(), Exact: knowsSpanID(version), Agent: s.agent.grpc,
@@ -188,7 +188,7 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 func (c *testCase) agentConfig(upstream string) map[string]any {
 	wait, spanWait := "200ms", "200ms"
 	if c.Signal == "both" {
-		wait, spanWait = "3s", "1500ms"
+		wait, spanWait = "3s", "2500ms" // an Envoy that has just started may take a second to log
 	}
 	return basicConfig(upstream, wait, spanWait)
 }
