@@ -10,10 +10,7 @@ import (
 // another. Where both are seen here within a short time, the caller keeps the id; the other one gets a derived id below it,
 // and the spans below it that come from the same endpoint follow. Halves that do not meet keep their id.
 type halves struct {
-	byID      map[uint64][]*half
-	order     []*half
-	first     int // of order
-	life      int64
+	lately[half]
 	endpoints map[uint64]int64 // services that share ids, and when one last did
 }
 
@@ -37,7 +34,7 @@ const (
 )
 
 func (h *halves) init(wait int64) {
-	h.byID, h.endpoints, h.life = map[uint64][]*half{}, map[uint64]int64{}, wait+int64(remember)
+	h.lately, h.endpoints = newLately[half](mostHalves, wait+int64(remember), false), map[uint64]int64{}
 }
 
 // add remembers a span, once anybody shares ids.
@@ -45,17 +42,14 @@ func (h *halves) add(s *Item, now int64) {
 	if !s.Zipkin {
 		return
 	}
-	service := s.endpoint()
-	h.forget(now)
-	key := idKey(s.Trace, s.ID)
 	if len(h.endpoints) == 0 {
 		return
 	}
+	service, key := s.endpoint(), idKey(s.Trace, s.ID)
 	_, shares := h.endpoints[service]
-	x := &half{key: key, held: shares || len(h.byID[key]) > 0, service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
-	h.byID[x.key] = append(h.byID[x.key], x)
-	h.order = append(h.order, x)
-	s.half = x
+	held := shares || h.of(key) != nil
+	s.half = h.lately.add(key, now)
+	*s.half = half{key: key, held: held, service: service, node: s.Node, trace: s.Trace, id: s.ID, start: s.Start, end: s.End, kind: s.Kind, arrived: now}
 }
 
 // Shares learns that the endpoint of s shares ids: to be called before the spans that come with s are added.
@@ -70,24 +64,6 @@ func (t *Table) Shares(s *Item) {
 // endpoint tells spans of different processes apart, as far as they say who they are.
 func (i *Item) endpoint() uint64 { return i.Origin.Service }
 
-func (h *halves) forget(now int64) {
-	for h.first < len(h.order) && (h.order[h.first].arrived+h.life < now || len(h.order)-h.first > mostHalves) {
-		x := h.order[h.first]
-		h.order[h.first] = nil
-		h.first++
-		if list := h.byID[x.key]; len(list) > 1 {
-			h.byID[x.key] = list[1:] // they are in order
-		} else {
-			delete(h.byID, x.key)
-		}
-	}
-	if h.first > 1024 && h.first > len(h.order)/2 {
-		n := copy(h.order, h.order[h.first:])
-		clear(h.order[n:])
-		h.order, h.first = h.order[:n], 0
-	}
-}
-
 // holdsBack tells whether s may not leave yet: another half may come.
 func (t *Table) holdsBack(s *Item) bool {
 	return s.half != nil && s.half.held && t.cause != Drained && t.cause != Evicted && t.now < s.Arrived+int64(t.o.SpanWait)
@@ -101,7 +77,8 @@ func (t *Table) settle(x *half) {
 	x.settled = true
 	var keeper *half
 	taken := x.kind == kindServer && t.ids.Known(x.trace, x.id, t.ticks) != NotSeen // ours, or that of an endpoint that never shares
-	for _, y := range t.halves.byID[x.key] {
+	for k := t.halves.of(x.key); k != nil; k = k.next {
+		y := &k.value
 		if y != x && y.settled && y.final == x.id {
 			taken = true
 		}
@@ -166,7 +143,8 @@ func (t *Table) follow(s *Item) (parent propagation.SpanID) {
 		return parent
 	}
 	var best *half
-	for _, x := range t.halves.byID[idKey(s.Trace, s.Parent)] {
+	for k := t.halves.of(idKey(s.Trace, s.Parent)); k != nil; k = k.next {
+		x := &k.value
 		if x != s.half && x.kind != kindClient && x.service == s.endpoint() && x.start <= s.Start && (best == nil || x.nearer(best, s)) {
 			best = x
 		}

@@ -23,7 +23,6 @@ type head struct {
 	half        *half              // the own id may change with this
 	key         uint64
 	at          int64
-	newer, next *head
 }
 
 // ownID gives the id of the request's span, for good.
@@ -35,51 +34,8 @@ func (h *head) ownID(t *Table) propagation.SpanID {
 	return h.own
 }
 
-// heads are the requests of nodes that log attempts.
-type heads struct {
-	byKey       map[uint64]*head
-	first, last *head
-	n           int
-	life        int64
-}
-
+// mostHeads is how many requests of nodes that log attempts are remembered.
 const mostHeads = 1 << 15
-
-func (h *heads) init(life int64) { h.byKey, h.life = map[uint64]*head{}, life }
-
-func (h *heads) add(x *head) {
-	h.forget(x.at)
-	x.next = h.byKey[x.key]
-	h.byKey[x.key] = x
-	if h.last != nil {
-		h.last.newer = x
-	} else {
-		h.first = x
-	}
-	h.last = x
-	h.n++
-}
-
-func (h *heads) forget(now int64) {
-	for x := h.first; x != nil && (x.at+h.life < now || h.n > mostHeads); x = h.first {
-		if h.first = x.newer; h.first == nil {
-			h.last = nil
-		}
-		h.n--
-		if y := h.byKey[x.key]; y == x && y.next == nil {
-			delete(h.byKey, x.key)
-		} else if y == x {
-			h.byKey[x.key] = x.next
-		} else {
-			for ; y != nil; y = y.next {
-				if y.next == x {
-					y.next = x.next
-					break
-				}
-			}
-		}
-	}
-}
 
 // head remembers the request e, for attempts that come.
 func (t *Table) head(e *Item) {
@@ -90,8 +46,8 @@ func (t *Table) head(e *Item) {
 		t.read(e)
 		e.Attempts = t.id.attemptKey(t.entry.Text(wire.RequestID), e.Node)
 	}
-	e.head = &head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts, at: t.now}
-	t.heads.add(e.head)
+	e.head = t.heads.add(e.Attempts, t.now)
+	*e.head = head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts, at: t.now}
 }
 
 // spanHead is what attempts ask of the span s of their request.
@@ -137,7 +93,8 @@ const surely = 3
 // or of an attempt that was given up; with the same id rather than without; and the innermost, since a caller may have sent
 // one request twice, and the passes of a redirect begin together.
 func (t *Table) headOf(a *Item) (best *head) {
-	for h := t.heads.byKey[a.Attempts]; h != nil; h = h.next {
+	for k := t.heads.of(a.Attempts); k != nil; k = k.next {
+		h := &k.value
 		const rounded = 1e3 // are the record's times
 		if !h.up || h.start > a.Start+rounded || a.Start > h.end+rounded {
 			continue

@@ -12,7 +12,7 @@ func (t *Table) timeUp(i *Item) {
 			return
 		}
 		t.node(i.Node).alone.Add(1)
-		t.gone.add(i, t.now)
+		t.departs(i)
 		t.send(i)
 		return
 	}
@@ -142,81 +142,25 @@ func (t *Table) send(s *Item) {
 	t.finish(s, t.cause)
 }
 
-// gone remembers the spans that left without their entry. It forgets the oldest when there are too many.
-type gone struct {
-	byRequest   map[uint64]*departed
-	first, last *departed
-	n           int
-	spare       *departed
-}
-
-// departed is one of them.
+// departed is a span that left without its entry.
 type departed struct {
 	facts
 	half  *half
-	until int64
 	taken bool
-	next  *departed // with the same key
-	newer *departed
 }
 
 const mostGone = 1 << 15
 
-func (g *gone) init() { g.byRequest = map[uint64]*departed{} }
-
-func (g *gone) add(s *Item, now int64) {
-	g.forget(now)
-	d := g.spare
-	if d == nil {
-		d = new(departed)
-	} else {
-		g.spare = d.newer
-	}
-	*d = departed{facts: s.facts, half: s.half, until: now + int64(remember), next: g.byRequest[s.Request]}
-	g.byRequest[s.Request] = d
-	if g.last != nil {
-		g.last.newer = d
-	} else {
-		g.first = d
-	}
-	g.last = d
-	g.n++
+// departs remembers that s leaves without its entry.
+func (t *Table) departs(s *Item) {
+	*t.gone.add(s.Request, t.now) = departed{facts: s.facts, half: s.half}
 }
 
-// forget lets go what is too old, or too much.
-func (g *gone) forget(now int64) {
-	for d := g.first; d != nil && (d.until < now || g.n > mostGone); d = g.first {
-		if g.first = d.newer; g.first == nil {
-			g.last = nil
-		}
-		g.n--
-		g.unlink(d)
-		*d = departed{newer: g.spare}
-		g.spare = d
-	}
-}
-
-func (g *gone) unlink(d *departed) {
-	head := g.byRequest[d.Request]
-	switch {
-	case head == d && d.next == nil:
-		delete(g.byRequest, d.Request)
-	case head == d:
-		g.byRequest[d.Request] = d.next
-	default:
-		for p := head; p != nil; p = p.next {
-			if p.next == d {
-				p.next = d.next
-				return
-			}
-		}
-	}
-}
-
-// find gives the best span that has left for the entry i, once.
-func (g *gone) find(i *Item, t *Table) (best *departed) {
-	g.forget(t.now)
-	for d := g.byRequest[i.Request]; d != nil; d = d.next {
+// departedOf gives the best span that has left for the entry i, once.
+func (t *Table) departedOf(i *Item) (best *departed) {
+	t.gone.forget(t.now)
+	for k := t.gone.of(i.Request); k != nil; k = k.next {
+		d := &k.value
 		if !d.taken && t.fits(i, &d.facts) && (best == nil || i.nearer(&d.facts, &best.facts)) {
 			best = d
 		}

@@ -59,8 +59,8 @@ type Table struct {
 	clients  map[propagation.SpanID]*Item   // those in callers
 	attempts map[uint64][]*Item             // by node and x-request-id
 	byID     map[propagation.SpanID][]*Item // the same
-	heads    heads
-	gone     gone
+	heads    lately[head]                   // requests of nodes that log attempts
+	gone     lately[departed]               // spans that left without their entry
 	halves   halves
 	services map[uint64][]*Node // who exports spans as that service
 	unproven unproven
@@ -77,8 +77,8 @@ func NewTable(o JoinOptions, b *Builder, loggers *Loggers, requests *Requests, i
 	t := &Table{o: o, b: b, loggers: loggers, nodes: loggers.nodes, requests: requests, ids: ids, slab: cells, sink: sink, id: b.Identity(),
 		waiting: map[uint64]*Item{}, clients: map[propagation.SpanID]*Item{}, attempts: map[uint64][]*Item{}, byID: map[propagation.SpanID][]*Item{},
 		services: map[uint64][]*Node{}, unproven: unproven{}}
-	t.heads.init(int64(o.Wait + 2*o.SpanWait))
-	t.gone.init()
+	t.heads = newLately[head](mostHeads, int64(o.Wait+2*o.SpanWait), false)
+	t.gone = newLately[departed](mostGone, int64(remember), true)
 	t.halves.init(int64(o.SpanWait))
 	return t
 }
@@ -124,10 +124,10 @@ func (t *Table) Touch(i *Item) uint64 {
 func (t *Table) Departed(s *Item) {
 	t.at(s.Arrived)
 	t.arrives(s)
-	t.gone.add(s, t.now)
+	t.departs(s)
 	if e := t.partner(s); e != nil {
 		t.unwait(e)
-		t.lateEntry(e, t.gone.find(e, t))
+		t.lateEntry(e, t.departedOf(e))
 	}
 }
 
@@ -195,7 +195,7 @@ func (t *Table) meet(i *Item) {
 		return
 	}
 	if i.What == EntryItem {
-		if g := t.gone.find(i, t); g != nil {
+		if g := t.departedOf(i); g != nil {
 			t.lateEntry(i, g)
 			return
 		}

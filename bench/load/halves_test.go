@@ -34,10 +34,10 @@ func (*keeper) close() error { return nil }
 
 // halves are the entries and spans of one stream, and when they were sent.
 type halves struct {
-	entries          []*alsdata.HTTPAccessLogEntry
-	spans            []*tracepb.Span
-	entryAt, spanAt  []time.Time
-	node, spanOfNode string
+	entries         []*alsdata.HTTPAccessLogEntry
+	spans           []*tracepb.Span
+	entryAt, spanAt []time.Time
+	node            string
 }
 
 // sendHalves sends two streams' halves for a moment and gives those of the second one.
