@@ -350,7 +350,11 @@ func (t *Table) leave(s *Item, inner bool) (c Change, ok bool, before How) {
 		c.Parent = t.follow(s)
 	}
 	if before = t.ids.Leave(s.Trace, id, Sent, t.ticks); before == Made {
-		return c, t.id.collide(&c, s), before
+		ok = t.id.collide(&c, s)
+		if s.half != nil && !c.ID.IsZero() {
+			s.half.final = c.ID // what hangs below it follows
+		}
+		return c, ok, before
 	}
 	return c, true, before
 }
