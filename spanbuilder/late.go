@@ -91,8 +91,7 @@ func (t *Table) unpaired(i *Item, c *Claim) {
 // lateEntry handles an entry whose span has left without it: it is told below that.
 func (t *Table) lateEntry(i *Item, g *departed) {
 	t.read(i)
-	i.Logger.met(t.now)
-	i.Logger.node.met()
+	t.met(i.Logger)
 	c := &t.claim
 	t.id.Prove(c)
 	h := g.head()
@@ -106,8 +105,7 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 // From now on they are waited for; this one is told below its logged id.
 func (t *Table) belated(i *Item) {
 	t.read(i)
-	i.Logger.met(t.now)
-	i.Logger.node.met()
+	t.met(i.Logger)
 	c := &t.claim
 	t.id.Prove(c)
 	injected := c.Injected
@@ -120,8 +118,7 @@ func (t *Table) belated(i *Item) {
 // lateSpan handles a span whose entry has left without it. There is a SERVER for the request, unless the entry made none.
 func (t *Table) lateSpan(s *Item, logger uint16, sealed bool) {
 	if l := t.loggers.At(logger); l != nil {
-		l.met(t.now)
-		l.node.met()
+		t.met(l)
 	}
 	switch {
 	case sealed:

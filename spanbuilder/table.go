@@ -289,11 +289,16 @@ func (t *Table) read(i *Item) {
 	t.id.Recall(&t.entry, i.Logger, i.Started)
 }
 
+// met learns that an entry of the logger l and a span of its node were of one request.
+func (t *Table) met(l *Logger) {
+	l.met(t.now)
+	l.node.met()
+}
+
 // joined makes one span of both.
 func (t *Table) joined(e, s *Item) {
 	t.read(e)
-	e.Logger.met(t.now)
-	e.Logger.node.met()
+	t.met(e.Logger)
 	t.id.learnRelation(s)
 	h, is := e.head, t.spanHead(s)
 	if s.pair = e; t.holdsBack(s) {

@@ -84,10 +84,15 @@ func (t *Table) Drain(now int64) {
 	}
 }
 
+// lists gives every list in which items wait.
+func (t *Table) lists() [8]*list {
+	return [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds}
+}
+
 func (t *Table) force(why Fate, entryWait, spanWait int64) bool {
 	var oldest *list
 	var at int64
-	for _, l := range [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds} {
+	for _, l := range t.lists() {
 		if l.first == nil {
 			continue
 		}
@@ -112,7 +117,7 @@ func (t *Table) force(why Fate, entryWait, spanWait int64) bool {
 
 // Oldest gives when the item came that has waited for longest, 0 if none waits.
 func (t *Table) Oldest() (at int64) {
-	for _, l := range [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds} {
+	for _, l := range t.lists() {
 		if l.first != nil && (at == 0 || l.first.Arrived < at) {
 			at = l.first.Arrived
 		}

@@ -107,19 +107,6 @@ func (t *Table) Enter(k Key, mark uint16, f *Found) bool {
 	return l.words[0].CompareAndSwap(f.front, word(k, mark)|stamp(f.now))
 }
 
-// Update gives a new mark, and a new time, to one that is remembered with the mark old. It gives false if there is none.
-func (t *Table) Update(k Key, old, mark uint16, now uint64) bool {
-	l := &t.lines[k.ID%uint64(len(t.lines))]
-	is := word(k, old) >> timeBits
-	for i := range l.words {
-		w := l.words[i].Load()
-		if w>>timeBits == is && t.fresh(w, now) && l.words[i].CompareAndSwap(w, word(k, mark)|stamp(now)) {
-			return true
-		}
-	}
-	return false
-}
-
 // word gives all of a word but its time.
 func word(k Key, mark uint16) uint64 {
 	return k.ID>>(64-20)<<keyShift | uint64(k.Sub)<<subShift | uint64(mark)<<timeBits
