@@ -16,8 +16,7 @@ func (b *Builder) appendQuery(dst, query []byte) []byte {
 	for more := true; more; {
 		var pair []byte
 		pair, query, more = bytes.Cut(query, []byte{'&'})
-		name, _, found := bytes.Cut(pair, []byte{'='})
-		if found && b.secret(name) {
+		if name := b.secretName(pair); name != nil {
 			dst = append(append(append(dst, name...), '='), redactedValue...)
 		} else {
 			dst = append(dst, pair...)
@@ -43,11 +42,21 @@ func (b *Builder) holdsSecret(query []byte) bool {
 	for more := len(query) > 0; more; {
 		var pair []byte
 		pair, query, more = bytes.Cut(query, []byte{'&'})
-		if end := bytes.IndexByte(pair, '='); end >= 0 && b.secret(pair[:end]) {
+		if b.secretName(pair) != nil {
 			return true
 		}
 	}
 	return false
+}
+
+// secretName gives the name of a parameter whose value has to be replaced. One that somebody has replaced before is left
+// alone, so that a span that passes two agents is not written anew.
+func (b *Builder) secretName(pair []byte) []byte {
+	end := bytes.IndexByte(pair, '=')
+	if end < 0 || !b.secret(pair[:end]) || string(pair[end+1:]) == redactedValue {
+		return nil
+	}
+	return pair[:end]
 }
 
 // secret tells whether a parameter of that name, as it is written in a query, is a credential.
