@@ -42,6 +42,7 @@ func (s *Server) zipkinRequest(w http.ResponseWriter, r *http.Request) *failure 
 	}
 	s.received(transport, len(body.Bytes()))
 	x := s.sessions.Get().(*session)
+	x.zipkin.FirstHand = r.UserAgent() == "" // as Envoy; HTTP clients of programming languages name themselves
 	decode := x.zipkin.JSON
 	if transport == ZipkinProtobuf {
 		decode = x.zipkin.Proto

@@ -176,6 +176,14 @@ func (o ownSpan) asZipkin() ownSpan {
 	return o
 }
 
+// turned gives a span id as it is on the wire of requests: Envoy's protobuf has it in the byte order of its host.
+func turned(id []byte) string {
+	if len(id) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%016x", binary.LittleEndian.Uint64(id))
+}
+
 // readZipkinProto reads a ListOfSpans of zipkin.proto.
 func readZipkinProto(body []byte) (spans []ownSpan, n int, err error) {
 	list, err := readFields(body)
@@ -194,9 +202,9 @@ func readZipkinProto(body []byte) (spans []ownSpan, n int, err error) {
 			case 1:
 				own.Trace = hex.EncodeToString(f.bytes)
 			case 2:
-				own.Parent = hex.EncodeToString(f.bytes)
+				own.Parent = turned(f.bytes)
 			case 3:
-				own.ID = hex.EncodeToString(f.bytes)
+				own.ID = turned(f.bytes)
 			case 4:
 				own.Kind = []string{"", "CLIENT", "SERVER", "PRODUCER", "CONSUMER"}[f.value]
 			case 5:

@@ -2,6 +2,7 @@ package zipkin
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/alspan/alspan/internal/wire"
@@ -80,6 +81,10 @@ func (d *Decoder) protoSpan(b []byte) bool {
 		case 13<<3 | wire.Varint:
 			s.shared = r.Int != 0
 		}
+	}
+	if d.FirstHand && s.tags.isEnvoy() {
+		slices.Reverse(s.id[:])
+		slices.Reverse(s.parent[:])
 	}
 	return ok && !r.Broken()
 }

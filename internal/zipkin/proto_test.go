@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -181,6 +183,47 @@ func TestProtoAlone(t *testing.T) {
 			check(t, got)
 			if text := outcome(t, got); text != c.want {
 				t.Errorf("is %s\nnot %s", text, c.want)
+			}
+		})
+	}
+}
+
+// TestHostOrder: the protobuf of Envoy itself has span ids in the byte order of its host; that of others, and what a relay
+// made of Envoy's spans, has not.
+func TestHostOrder(t *testing.T) {
+	span := wire.AppendBytes(wire.AppendBytes(nil, 1, []byte{1, 2, 3, 4, 5, 6, 7, 8}), 3, []byte{9, 7, 6, 5, 4, 3, 2, 1})
+	span = wire.AppendFixed64(wire.AppendBytes(span, 2, []byte{3, 0, 0, 0, 0, 0, 0, 0}), 6, 5)
+	tag := func(value string) []byte {
+		return wire.AppendBytes(slices.Clone(span), 11, wire.AppendBytes(wire.AppendBytes(nil, 1, "component"), 2, value))
+	}
+	const asSent, turned = "0907060504030201 < 0300000000000000", "0102030405060709 < 0000000000000003"
+	for _, c := range []struct {
+		name      string
+		firstHand bool
+		span      []byte
+		want      string
+	}{
+		{"Envoy", true, tag("proxy"), turned},
+		{"relay", false, tag("proxy"), asSent},
+		{"somebody else", true, tag("db"), asSent},
+		{"no tags", true, span, asSent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &Decoder{FirstHand: c.firstHand}
+			got, err := d.Proto(listOf(c.span), received)
+			if err != nil || got.Spans != 1 {
+				t.Fatal(got, err)
+			}
+			var request tracepb.TracesData // the same fields
+			if err := proto.Unmarshal(got.Request, &request); err != nil {
+				t.Fatal(err)
+			}
+			s := request.ResourceSpans[0].ScopeSpans[0].Spans[0]
+			if text := hex.EncodeToString(s.SpanId) + " < " + hex.EncodeToString(s.ParentSpanId); text != c.want {
+				t.Errorf("is %s, not %s", text, c.want)
+			}
+			if hex.EncodeToString(s.TraceId[8:]) != "0102030405060708" {
+				t.Error("the trace id is turned round")
 			}
 		})
 	}

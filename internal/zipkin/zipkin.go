@@ -52,6 +52,11 @@ type Decoded struct {
 
 // Decoder makes OTLP of Zipkin. The zero value is ready. It is reused from body to body, by one goroutine at a time.
 type Decoder struct {
+	// FirstHand tells that the sender made the spans itself, and is no relay. Envoy writes the ids of spans, not those of
+	// traces, into protobuf in the byte order of its host, which is little-endian wherever Envoy is built
+	// (zipkin_core_types.h, idAsByteString); they are turned round in spans that say component=proxy.
+	FirstHand bool
+
 	Decoded
 
 	received int64 // nanoseconds since 1970
