@@ -109,7 +109,7 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	}
 	var own propagation.SpanID
 	if h != nil {
-		own, c.Trace = h.ownID(t), h.trace
+		own, c.Trace, c.TimedOut = h.ownID(t), h.trace, h.timedOut
 	}
 	left := a.spanLeft || t.clients[logged] != nil // in a moment
 	switch {

@@ -128,6 +128,9 @@ func (r *request) oddTags(tags wire.Fields, n int) {
 // downstreamReset is the flag of a caller who has reset its HTTP/2 or HTTP/3 stream (Envoy 1.30 and later).
 const downstreamReset wire.ResponseFlags = 1 << 27
 
+// requestTimeout is the flag UT: the whole request took too long.
+const requestTimeout wire.ResponseFlags = 1 << 2
+
 // callerLeft has the flags of a caller who went away: not an error of anybody here.
 const callerLeft = wire.DownstreamTermination | downstreamReset
 
@@ -149,6 +152,12 @@ func (r *request) status() {
 		return
 	case e.Flags == 0 && (e.TCP || e.Code != 0 && e.Code < 400): // Envoy did not need the host, or what it did is not known
 		return
+	case e.Flags == 0 && e.Code == 0 && e.Type == wire.UpstreamEnd && e.At(wire.CodeDetails).Len() == 0:
+		// Envoy gave the attempt up, because it took too long or because the caller left: the record of the request says which.
+		if !r.c.TimedOut {
+			return
+		}
+		failure = requestTimeout.First()
 	default:
 		failure = r.noAnswer()
 	}

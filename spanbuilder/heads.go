@@ -16,6 +16,7 @@ type head struct {
 	up          bool // a host was reached
 	done        bool // the request has left: the rest is known
 	sealed      bool // as an INTERNAL span: its SERVER is elsewhere
+	timedOut    bool
 	injected    Injected
 	trace       propagation.TraceID
 	own         propagation.SpanID
@@ -65,6 +66,7 @@ func (t *Table) headDone(h *head, is head) {
 		return
 	}
 	h.done, h.sealed, h.injected, h.trace, h.own, h.parent, h.half = true, is.sealed, is.injected, is.trace, is.own, is.parent, is.half
+	h.timedOut = t.entry.Flags&requestTimeout != 0
 	if v := &t.id.found; v.logged != nil { // by what is known now
 		h.loggedTrace, h.logged = v.logged.Trace, v.logged.Span
 	}

@@ -20,6 +20,7 @@ type Claim struct {
 	Derived    bool               // Own was not known, so that nobody else can have it
 	NoClient   bool               // a CLIENT is there already, or comes from elsewhere
 	Unsampled  bool               // that context says that the trace is not sampled
+	TimedOut   bool               // it is an attempt of a request that Envoy gave up, being too late
 	TraceState []byte             // borrowed from the entry, unchecked
 	Links      [propagation.NumFormats]propagation.Context
 	NumLinks   int // of Links: valid contexts in other traces

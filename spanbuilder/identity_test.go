@@ -247,6 +247,29 @@ func TestTracerFormatIsRemembered(t *testing.T) {
 	}
 }
 
+// What a meeting shows holds for the format of the header: callers with another one have none to forget it by.
+func TestRelationIsOfTheFormat(t *testing.T) {
+	b := New(options())
+	i, l := b.Identity(), testLogger(0)
+	single, multi := []string{"host", "b3: " + traceA + "-" + idA + "-1"}, []string{"host", "x-b3-traceid: " + traceA, "x-b3-spanid: " + idA, "x-b3-sampled: 1"}
+	meet := func(lines []string, own, parent string) {
+		t.Helper()
+		claimOf(i, testEntry(wire.DownstreamEnd, lines...), l)
+		s := Item{facts: facts{Tracer: propagation.B3Multi, ID: mustSpan(own)}, Parent: mustSpan(parent)}
+		i.learnRelation(&s)
+	}
+	row := func(lines []string) string { return rows[claimOf(i, testEntry(wire.DownstreamEnd, lines...), l).Row].name }
+	meet(multi, idA, idB)
+	meet(single, idB, idA)
+	if a, b := row(multi), row(single); a != "met_own" || b != "met_parent" {
+		t.Errorf("x-b3-* is %s and b3 %s, want met_own and met_parent", a, b)
+	}
+	meet(multi, idB, idA)
+	if a := row(multi); a != "met_parent" {
+		t.Errorf("x-b3-* is %s, but the last meeting showed the parent", a)
+	}
+}
+
 func TestDerivedIDs(t *testing.T) {
 	b := New(options())
 	i, l := b.Identity(), testLogger(0)

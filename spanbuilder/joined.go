@@ -63,14 +63,14 @@ func (r *request) extend(b *Builder, span *came, s *Item, e *wire.Entry, l *Logg
 		r.kind = kindServer
 	}
 	r.addTo(span)
-	for i := range c.NumLinks {
-		r.link(&c.Links[i])
-	}
 	r.common()
 	if s.What == AttemptSpan {
 		r.upstreamAttributes()
 		r.attemptAttributes()
 	} else {
+		for i := range c.NumLinks {
+			r.link(&c.Links[i])
+		}
 		r.requestAttributes()
 		r.envoyAttributes()
 	}

@@ -332,3 +332,29 @@ func TestUnimplementedMethodsLeaveRoom(t *testing.T) {
 		t.Errorf("%d names of junk are known, and a real method is %s", known, got)
 	}
 }
+
+// An attempt that Envoy gave up has neither code nor flags: whether that is an error is in the record of its request.
+func TestGivenUpAttempt(t *testing.T) {
+	b := New(options())
+	for _, c := range []struct {
+		name string
+		set  func(*wire.Entry, *Claim)
+		want string
+	}{
+		{"caller left, or not known", func(*wire.Entry, *Claim) {}, ""},
+		{"timeout", func(_ *wire.Entry, c *Claim) { c.TimedOut = true }, `"UT"`},
+		{"reset before the timeout", func(e *wire.Entry, c *Claim) { e.Flags, c.TimedOut = 1<<4, true }, `"UR"`},
+		{"answered before the timeout", func(e *wire.Entry, c *Claim) { e.Code, e.HasCode, c.TimedOut = 200, true, true }, ""},
+		{"details", func(e *wire.Entry, _ *Claim) { e.Set(wire.CodeDetails, []byte("route_not_found")) }, `"route_not_found"`},
+		{"the request itself", func(e *wire.Entry, _ *Claim) { e.Type = wire.DownstreamEnd }, `"_OTHER"`},
+	} {
+		e := testEntry(wire.UpstreamEnd, "host")
+		e.Code, e.HasCode = 0, false
+		claim := fullClaim()
+		c.set(e, claim)
+		got, _ := b.Attempt(make([]byte, 0, b.Bound(e)), e, testLogger(0), claim)
+		if text := attr(decodeSpan(t, got), "error.type"); text != c.want {
+			t.Errorf("%s: error.type is %s, want %s", c.name, text, c.want)
+		}
+	}
+}

@@ -29,10 +29,11 @@ type meetings struct {
 	misses   atomic.Int32
 	held     atomic.Int32 // waiting entries, while no span has ever been met
 	joinedAt atomic.Int64 // when an entry last met its span; 0: never, or long ago
-	relation atomic.Int32 // what the logged id is, by the last meeting, and in which format
 	oddIDs   atomic.Bool  // a request whose x-request-id is no UUID has met its span
 	reasons  atomic.Bool  // an x-request-id has said that its request was sampled
 	poor     atomic.Bool  // another logger logs the same requests with more headers
+
+	relations [propagation.NumFormats]atomic.Int32 // what the logged id in that format was at the last meeting
 }
 
 // met learns that an entry has met its span, be it too late.
@@ -111,17 +112,11 @@ func (l *Logger) Poor() {
 // At gives the logger with that index, nil if there is none any more.
 func (s *Loggers) At(index uint16) *Logger { return s.byIndex[index%maxLoggers].Load() }
 
-// relationOf tells what the logged id was at the last meeting in format f.
-func (m *meetings) relationOf(f propagation.Format) Relation {
-	v := m.relation.Load()
-	if v>>8 != int32(f)+1 {
-		return Unsaid
-	}
-	return Relation(v & 0xff)
-}
+// relationOf tells what the logged id in format f was at the last meeting.
+func (m *meetings) relationOf(f propagation.Format) Relation { return Relation(m.relations[f].Load()) }
 
 func (m *meetings) learn(f propagation.Format, r Relation) {
-	if v := (int32(f)+1)<<8 | int32(r); m.relation.Load() != v {
-		m.relation.Store(v)
+	if known := &m.relations[f]; known.Load() != int32(r) {
+		known.Store(int32(r))
 	}
 }

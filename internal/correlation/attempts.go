@@ -117,7 +117,7 @@ func (m *model) try(a *item) {
 		delete(m.clients, k)
 		leave()
 		a.logger.met()
-		a.logger.format, a.logger.relation = s.span.Format, "child"
+		a.logger.relations[s.span.Format] = "child"
 		m.send(s, Joined, a)
 		return
 	}
@@ -190,7 +190,7 @@ func (m *model) finish(a *item, h *head, done bool, used string) {
 		a.logger.missed()
 	}
 	c, _ := m.context(a)
-	proven := a.logger.relation != "" && a.logger.format == c.Format
+	proven := a.logger.relations[c.Format] != ""
 	if done && h.injected != unsaid {
 		proven = h.injected == yes
 	}

@@ -25,8 +25,7 @@ type logger struct {
 	misses int // in a row
 	joined bool
 	held   int // entries that waited while nothing was known
-	// What the last join showed: what the logged id of that format is.
-	format, relation string
+	relations map[string]string // what the logged id is, by format, as the last join in it has shown
 	// It has shown request ids whose trace reason says sampled; it has joined one that is no UUID.
 	sampledIDs, oddIDs bool
 }
@@ -35,7 +34,7 @@ func (m *model) logger(node, log string) *logger {
 	k := loggerKey{node, log}
 	l := m.loggers[k]
 	if l == nil {
-		l = &logger{}
+		l = &logger{relations: map[string]string{}}
 		if m.node(node).spans {
 			l.state = tracing
 		}
@@ -63,14 +62,13 @@ func (l *logger) relate(x *item, s *Span) {
 	if !ok || !x.entry.Up || !c.of(s.Format) { // another format's id says nothing of this tracer's
 		return
 	}
-	l.format = c.Format
 	switch c.ID {
 	case s.ID:
-		l.relation = "own"
+		l.relations[c.Format] = "own"
 	case s.Parent:
-		l.relation = "parent"
+		l.relations[c.Format] = "parent"
 	default:
-		l.relation = "child"
+		l.relations[c.Format] = "child"
 	}
 }
 

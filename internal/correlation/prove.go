@@ -48,7 +48,7 @@ func (m *model) prove(x *item) claim {
 		tag = ""
 	}
 	otherTrace := tag != "" && tagTrace != "" && tagTrace != c.Trace
-	related := l.relation != "" && l.format == c.Format
+	learned := l.relations[c.Format]
 	p.own = tag
 	var caller Context // the start entry's; a Zipkin tracer reads both forms of B3, and writes x-b3-*
 	if x.began && ok {
@@ -68,14 +68,14 @@ func (m *model) prove(x *item) claim {
 		p.injected = no
 	case tag != "":
 		p.injected = yes
-	case related && l.relation != "parent":
-		p.injected = yes
-	case related:
+	case learned == "parent":
 		p.injected = no
+	case learned != "":
+		p.injected = yes
 	}
 	switch {
 	case p.injected == yes:
-		m.injected(x, c, &p, tag, caller, related)
+		m.injected(x, c, &p, tag, caller, learned)
 	case !otherTrace:
 		p.parent = c.ID
 	}
@@ -96,15 +96,13 @@ func (m *model) prove(x *item) claim {
 
 // injected tells own and child apart. Where that cannot be told the id is put on a CLIENT below a SERVER with a derived id,
 // which is right either way.
-func (m *model) injected(x *item, c Context, p *claim, tag string, caller Context, related bool) {
-	relation := ""
-	switch {
-	case tag == c.ID:
+func (m *model) injected(x *item, c Context, p *claim, tag string, caller Context, relation string) {
+	switch tag {
+	case "":
+	case c.ID:
 		relation = "own"
-	case tag != "":
+	default:
 		relation = "child"
-	case related:
-		relation = x.logger.relation
 	}
 	p.up = c.ID
 	if relation == "own" {
