@@ -19,6 +19,7 @@ import (
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/correlation/check"
 	"github.com/alspan/alspan/internal/fake"
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/traces"
 )
 
@@ -54,7 +55,7 @@ func newRig(t *testing.T, change func(*config.Config)) *rig {
 		change(c)
 	}
 	r := &rig{t: t, began: time.Now(), parted: make(chan struct{}), streams: map[int]accesslog.Consumer{}}
-	p, err := newPipeline(c, r.print, slog.New(slog.DiscardHandler))
+	p, err := newPipeline(c, pods.NewIndex(), r.print, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/alspan/alspan/internal/config"
+	"github.com/alspan/alspan/internal/pods"
+	"github.com/alspan/alspan/internal/pods/watch"
 )
 
 // Agent is one running agent.
@@ -17,6 +19,7 @@ type Agent struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	pipeline *Pipeline
+	watcher  *watch.Watcher // nil where there is no cluster
 	receiver *receiver
 	admin    *admin
 	ready    atomic.Bool
@@ -30,15 +33,21 @@ type Agent struct {
 
 // Start makes an agent and returns when it serves. With a printer, spans are given to it instead of sent. Stop ends it.
 func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
-	p, err := newPipeline(c, print, log)
+	index := pods.NewIndex()
+	p, err := newPipeline(c, index, print, log)
 	if err != nil {
 		return nil, err
 	}
 	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 16), parted: make(chan struct{})}
+	if a.watcher, err = watchPods(&c.Pods, index, log); err != nil {
+		return nil, err
+	}
 	if a.receiver, err = listen(&c.Receive, p, log); err != nil {
+		a.unwatch()
 		return nil, err
 	}
 	if a.admin, err = newAdmin(a); err != nil {
+		a.unwatch()
 		a.receiver.close()
 		return nil, err
 	}
@@ -90,6 +99,7 @@ func (a *Agent) Stop() {
 	a.abort()
 	a.pipeline.close()
 	a.admin.stop()
+	a.unwatch()
 	e, s := &a.pipeline.Entries, &a.pipeline.Spans
 	lost := dropped(s.Dropped[:])
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)

@@ -35,7 +35,7 @@ func BenchmarkEntryToSpan(b *testing.B) {
 		})
 	}
 	dst := make([]byte, 0, 1<<20)
-	logger := spanbuilder.NewLoggers(spanbuilder.NewNodes(), nil, "test").Find(&wire.Node{ID: []byte("envoy-1")}, []byte("edge"), netip.Addr{})
+	logger := spanbuilder.NewLoggers(spanbuilder.NewNodes(), nil).Find(&wire.Node{ID: []byte("envoy-1")}, []byte("edge"), netip.Addr{})
 	builder, events := newBuilder(false), newBuilder(true)
 	identity := builder.Identity()
 	views, claims, spans := make([]wire.Entry, len(list)), make([]spanbuilder.Claim, len(list)), make([][]byte, len(list))

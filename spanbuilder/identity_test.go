@@ -69,7 +69,7 @@ func learn(i *Identity, e *wire.Entry, l *Logger) {
 func tp(trace, span string) string { return "traceparent: 00-" + trace + "-" + span + "-01" }
 
 func testLogger(setting Relation) *Logger {
-	s := NewLoggers(NewNodes(), map[string]Relation{"edge": setting}, "test")
+	s := NewLoggers(NewNodes(), map[string]Relation{"edge": setting})
 	return s.Find(&wire.Node{ID: []byte("envoy-1"), Cluster: []byte("edge")}, []byte("edge"), netip.Addr{})
 }
 
@@ -258,7 +258,9 @@ func TestRelationIsOfTheFormat(t *testing.T) {
 		s := Item{facts: facts{Tracer: propagation.B3Multi, ID: mustSpan(own)}, Parent: mustSpan(parent)}
 		i.learnRelation(&s)
 	}
-	row := func(lines []string) string { return rows[claimOf(i, testEntry(wire.DownstreamEnd, lines...), l).Row].name }
+	row := func(lines []string) string {
+		return rows[claimOf(i, testEntry(wire.DownstreamEnd, lines...), l).Row].name
+	}
 	meet(multi, idA, idB)
 	meet(single, idB, idA)
 	if a, b := row(multi), row(single); a != "met_own" || b != "met_parent" {
