@@ -258,7 +258,9 @@ func TestRelationIsOfTheFormat(t *testing.T) {
 		s := Item{facts: facts{Tracer: propagation.B3Multi, ID: mustSpan(own)}, Parent: mustSpan(parent)}
 		i.learnRelation(&s)
 	}
-	row := func(lines []string) string { return rows[claimOf(i, testEntry(wire.DownstreamEnd, lines...), l).Row].name }
+	row := func(lines []string) string {
+		return rows[claimOf(i, testEntry(wire.DownstreamEnd, lines...), l).Row].name
+	}
 	meet(multi, idA, idB)
 	meet(single, idB, idA)
 	if a, b := row(multi), row(single); a != "met_own" || b != "met_parent" {

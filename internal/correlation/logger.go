@@ -21,10 +21,10 @@ const (
 )
 
 type logger struct {
-	state  int
-	misses int // in a row
-	joined bool
-	held   int // entries that waited while nothing was known
+	state     int
+	misses    int // in a row
+	joined    bool
+	held      int               // entries that waited while nothing was known
 	relations map[string]string // what the logged id is, by format, as the last join in it has shown
 	// It has shown request ids whose trace reason says sampled; it has joined one that is no UUID.
 	sampledIDs, oddIDs bool
