@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -67,7 +68,7 @@ type Source struct {
 
 	prefix  string
 	synced  atomic.Bool
-	failing atomic.Bool
+	failing atomic.Int64 // requests in a row
 }
 
 // Synced tells whether all objects have been read once.
@@ -162,19 +163,38 @@ func (w *Watcher) watch(ctx context.Context, s *Source, c *rest.RESTClient, reso
 	w.running.Go(func() { r.RunWithContext(ctx) })
 }
 
-// result counts what became of a request; the log says when requests begin to fail and when they are answered again.
+// result counts what became of a request; the log says when requests begin to fail and when they are answered again. It holds up
+// those that fail again and again: not all ways through a reflector have a pause, and every node asks.
 func (w *Watcher) result(ctx context.Context, s *Source, err error) {
-	switch {
-	case err == nil:
-		if s.failing.Swap(false) {
+	if err == nil {
+		if s.failing.Swap(0) > 0 {
 			w.log.Info("the API server answers again", "source", s.Name)
 		}
-	case ctx.Err() == nil:
-		s.Failed.Add(1)
-		if !s.failing.Swap(true) {
-			w.log.Warn("cannot read "+s.Name+" from the API server; what is known of them stays, and the agent goes on trying", "error", err)
-		}
+		return
 	}
+	if ctx.Err() != nil {
+		return
+	}
+	s.Failed.Add(1)
+	n := s.failing.Add(1)
+	if n == 1 {
+		w.log.Warn("cannot read "+s.Name+" from the API server; what is known of them stays, and the agent goes on trying", "error", err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause(n)):
+	}
+}
+
+const (
+	shortestPause = 50 * time.Millisecond
+	longestPause  = 5 * time.Second
+)
+
+// pause gives how long to wait after n failures in a row: from 50 ms to 5 s, and a part of that by chance.
+func pause(n int64) time.Duration {
+	most := min(shortestPause<<min(n, 10), longestPause)
+	return most/2 + rand.N(most/2)
 }
 
 func (w *Watcher) changed() {
