@@ -9,7 +9,7 @@ build: ## the binary, static
 
 test: tools check unit race model-quick e2e ## everything but fuzz: what CI runs
 
-tools: ## Spin, and real peers for the end-to-end tests (Envoy, Jaeger), into the user's cache folder
+tools: ## Spin, and real peers for the tests (Envoy, Jaeger, a Kubernetes control plane, Helm), into the user's cache folder
 	$(GO) run ./internal/tools install
 
 check: ## formatting, vet
