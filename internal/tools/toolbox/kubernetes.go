@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -66,33 +65,4 @@ func buildKwok(ctx context.Context, version, work, target string) error {
 		return fmt.Errorf("cannot write the stages of kwok: %w", err)
 	}
 	return calls(ctx, work, target, version, "--version")
-}
-
-var helmClient = regexp.MustCompile(`(?m)^\s*k8s\.io/client-go v0\.(\d+)\.`)
-
-// buildHelm builds Helm as its own Makefile does: a chart is rendered for the Kubernetes that Helm's client is of,
-// unless a cluster says otherwise.
-func buildHelm(ctx context.Context, version, work, target string) error {
-	helm := goModule{path: "helm.sh/helm/v3", version: version}
-	dir, err := helm.download(ctx, work)
-	if err != nil {
-		return err
-	}
-	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-	if err != nil {
-		return fmt.Errorf("cannot read the module's go.mod: %w", err)
-	}
-	client := helmClient.FindSubmatch(mod)
-	if client == nil {
-		return fmt.Errorf("cannot find the version of client-go in Helm's go.mod")
-	}
-	says := "-X helm.sh/helm/v3/internal/version.version=" + version
-	for _, pkg := range []string{"lint/rules", "chartutil"} {
-		in := " -X helm.sh/helm/v3/pkg/" + pkg + ".k8sVersion"
-		says += in + "Major=1" + in + "Minor=" + string(client[1])
-	}
-	if err := helm.build(ctx, "/cmd/helm", says, work, target); err != nil {
-		return err
-	}
-	return calls(ctx, work, target, version, "version", "--template", "{{.Version}}")
 }

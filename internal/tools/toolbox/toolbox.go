@@ -1,6 +1,7 @@
-// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry, the parts of a
-// Kubernetes control plane, Helm) or of Spin and gives the path of its binary in a cache folder outside the repository, keyed by version. It installs what is
-// missing by the package tools of the machine (pip, go, apt-get), with whatever registries those are configured for.
+// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry, the programs
+// of a Kubernetes control plane, Helm) or of Spin and gives the path of its binary in a cache folder outside the
+// repository, keyed by version. It installs what is missing by the package tools of the machine (pip, go, apt-get), with
+// whatever registries those are configured for.
 package toolbox
 
 import (
