@@ -18,7 +18,7 @@ import (
 
 // Tool names one binary.
 type Tool struct {
-	Name    string // "envoy", "jaeger", "otelcol", "python-otel" or "spin"
+	Name    string // "envoy", "helm", "jaeger", "otelcol", "python-otel" or "spin"
 	Version string // as its package calls it: "1.39.3", "v1.76.0"
 }
 
@@ -41,12 +41,15 @@ func Collector() Tool { return Tool{"otelcol", "0.155.0"} }
 // Spin is the model checker of internal/ring/model.
 func Spin() Tool { return Tool{"spin", "6.5.2"} }
 
+// Helm renders and installs the chart.
+func Helm() Tool { return Tool{"helm", "v3.22.0"} }
+
 // PythonOTel is Python with OpenTelemetry's SDK, for an application of the end-to-end tests.
 func PythonOTel() Tool { return Tool{"python-otel", "1.45.2"} }
 
 // All is what `make tools` installs, the quick ones first.
 func All() []Tool {
-	return append(append([]Tool{Spin(), PythonOTel(), Envoy()}, OtherEnvoys()...), Jaeger())
+	return append(append([]Tool{Spin(), PythonOTel(), Envoy()}, OtherEnvoys()...), Helm(), Jaeger())
 }
 
 // Dir is the cache folder: $ALSPAN_TOOLS, else alspan/tools in the user's cache folder.
@@ -134,6 +137,8 @@ func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) erro
 	switch t.Name {
 	case "envoy":
 		return fetchEnvoy(ctx, t.Version, work, target)
+	case "helm":
+		return buildHelm(ctx, t.Version, work, target)
 	case "jaeger":
 		return buildJaeger(ctx, t.Version, work, target)
 	case "otelcol":
@@ -143,7 +148,7 @@ func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) erro
 	case "spin":
 		return fetchSpin(ctx, t.Version, work, target, log)
 	}
-	return fmt.Errorf("cannot install a tool of that name: only envoy, jaeger, otelcol, python-otel and spin are known")
+	return fmt.Errorf("cannot install a tool of that name: only envoy, helm, jaeger, otelcol, python-otel and spin are known")
 }
 
 // lock holds an advisory lock on a file beside the tools; the kernel drops it when the process dies.
