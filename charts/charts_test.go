@@ -20,7 +20,7 @@ import (
 	"github.com/alspan/alspan/internal/tools/toolbox"
 )
 
-var update = flag.Bool("update", false, "write testdata/*.golden.yaml")
+var update = flag.Bool("update", false, "write testdata/*.golden.yaml, and the agent's part of values.schema.json")
 
 // kube is the cluster that the chart is rendered for, unless a test says otherwise.
 const kube = "1.36.3"

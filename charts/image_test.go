@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"crypto/x509"
+	"debug/buildinfo"
 	"debug/elf"
 	"fmt"
 	"io"
@@ -120,6 +121,17 @@ func checkContent(t *testing.T, i *image) {
 		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
 			t.Errorf("the binary is not static: it has %v", p.Type)
 		}
+	}
+	built, err := buildinfo.Read(bytes.NewReader(i.files["alspan"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for _, s := range built.Settings {
+		settings[s.Key] = s.Value
+	}
+	if settings["-trimpath"] != "true" || settings["CGO_ENABLED"] != "0" || settings["vcs.revision"] != "" {
+		t.Errorf("the binary was built with %q", settings)
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(i.files[certificates]) {
 		t.Error("there are no certificates in the bundle")

@@ -19,7 +19,12 @@ func TestRefused(t *testing.T) {
 		{"ports.admin.containerPort=80", "at '/ports/admin/containerPort': minimum: got 80, want 1,024"},
 		{"image.digest=sha256:12", "at '/image/digest': 'sha256:12' does not match pattern"},
 		{"service.internalTrafficPolicy=local", "at '/service/internalTrafficPolicy': value must be one of 'Cluster', 'Local'"},
-		{"extraEnv[0].value=1", "at '/extraEnv/0': missing property 'name'"},
+		{"config.export.compresion=gzip", "at '/config/export': additional properties 'compresion' not allowed"},
+		{"config.receive.limits.connections=0", "at '/config/receive/limits/connections': minimum: got 0, want 1"},
+		{"extraEnv[0].value=x", "at '/extraEnv/0': missing property 'name'"},
+		{"extraEnv[0].name=A,extraEnv[0].value=1", "at '/extraEnv/0/value': got number, want string"},
+		{"service=null", "missing property 'service'"},
+		{"ports.zipkin.servicePort=null", "at '/ports/zipkin': missing property 'servicePort'"},
 
 		{"ports.otlpGrpc.hostPort=4317,updateStrategy.rollingUpdate.maxSurge=1", "updateStrategy.rollingUpdate.maxSurge: it must be 0 with a hostPort or hostNetwork"},
 		{"hostNetwork=true,updateStrategy.rollingUpdate.maxSurge=10%", "updateStrategy.rollingUpdate.maxSurge: it must be 0 with a hostPort or hostNetwork"},
@@ -61,6 +66,7 @@ func TestNotRefused(t *testing.T) {
 		"serviceAccount.create=false,rbac.create=false",
 		"serviceAccount.create=false,serviceAccount.name=agent",
 		"global.anything=1",
+		"config=null,resources=null,tolerations=null,extraEnv=null,livenessProbe=null,updateStrategy=null,podLabels=null,lifecycle=null,global=null",
 	} {
 		if _, err := helm(t, "template", "alspan", "alspan", "--kube-version", kube, "--set", set); err != nil {
 			t.Errorf("--set %s: %v", set, err)

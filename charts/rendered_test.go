@@ -105,6 +105,9 @@ func TestTheAgentTakesItsConfiguration(t *testing.T) {
 	}
 }
 
+// noSchema lets a test set keys that the agent may not know.
+const noSchema = "--skip-schema-validation"
+
 // A bare on or off is true or false for Helm.
 func TestPodsAreOnOrOff(t *testing.T) {
 	for set, want := range map[string]string{"off": "off", "false": "off", "on": "on", "auto": "auto"} {
@@ -112,7 +115,7 @@ func TestPodsAreOnOrOff(t *testing.T) {
 			if flag == "--set-string" && set == "false" {
 				continue
 			}
-			all := objects(t, render(t, flag, "config.pods.enabled="+set))
+			all := objects(t, render(t, noSchema, flag, "config.pods.enabled="+set))
 			text, _ := at(all["ConfigMap"], "data", "alspan.yaml").(string)
 			if !strings.Contains(text, "enabled: "+want+"\n") && !strings.Contains(text, `enabled: "`+want+"\"\n") {
 				t.Errorf("%s config.pods.enabled=%s: not %q in\n%s", flag, set, want, text)
@@ -139,15 +142,16 @@ func TestRights(t *testing.T) {
 		at(all["ClusterRoleBinding"], "subjects", 0, "name") != at(all["DaemonSet"], "spec", "template", "spec", "serviceAccountName") {
 		t.Errorf("the binding does not bind the pods' account: %v", all["ClusterRoleBinding"])
 	}
-	token := func(args ...string) any {
-		all := objects(t, render(t, args...))
-		if (len(args) == 0) != (all["ClusterRole"] != nil) {
-			t.Errorf("%q: the ClusterRole is %v", args, all["ClusterRole"])
+	token := func(set string, rights bool) any {
+		all := objects(t, render(t, noSchema, "--set", set))
+		if rights != (all["ClusterRole"] != nil) || rights != (all["ClusterRoleBinding"] != nil) {
+			t.Errorf("--set %s: the ClusterRole is %v", set, all["ClusterRole"])
 		}
 		return at(all["DaemonSet"], "spec", "template", "spec", "automountServiceAccountToken")
 	}
-	if token() != true || token("--set", "rbac.create=false") != false || token("--set", "config.pods.enabled=off") != false ||
-		token("--set", "rbac.create=false,serviceAccount.automountServiceAccountToken=true") != true {
+	if token("rbac.create=true", true) != true || token("rbac.create=false", false) != false || token("config.pods.enabled=off", false) != false ||
+		token("rbac.create=false,serviceAccount.automountServiceAccountToken=true", false) != true ||
+		token("serviceAccount.automountServiceAccountToken=false", true) != false {
 		t.Error("the token is not mounted exactly when there are rights, or when asked for")
 	}
 }

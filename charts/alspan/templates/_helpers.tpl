@@ -33,7 +33,7 @@ app.kubernetes.io/component: agent
 {{- $_ := set $own "app.kubernetes.io/version" ($ctx.Chart.AppVersion | replace "+" "_" | trunc 63) }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" $ctx.Release.Service }}
 {{- $_ := set $own "app.kubernetes.io/part-of" "alspan" }}
-{{- merge $own (deepCopy (index . 1)) (deepCopy $ctx.Values.commonLabels) | toYaml }}
+{{- merge $own (deepCopy (default dict (index . 1))) (deepCopy (default dict $ctx.Values.commonLabels)) | toYaml }}
 {{- end }}
 
 {{- define "alspan.image" -}}
@@ -53,7 +53,7 @@ app.kubernetes.io/component: agent
 
 {{/* Whether the agent looks up pods: "on", "off" or "auto". Helm's YAML takes a bare on or off for true or false. */}}
 {{- define "alspan.pods" -}}
-{{- $pods := default dict .Values.config.pods }}
+{{- $pods := default dict (default dict .Values.config).pods }}
 {{- $enabled := ternary $pods.enabled "auto" (hasKey $pods "enabled") }}
 {{- if kindIs "bool" $enabled }}{{ ternary "on" "off" $enabled }}{{ else }}{{ $enabled }}{{ end }}
 {{- end }}
@@ -70,7 +70,7 @@ app.kubernetes.io/component: agent
 
 {{/* "true" if two agents have no room on one node. */}}
 {{- define "alspan.onHost" -}}
-{{- $on := .Values.hostNetwork }}
+{{- $on := default false .Values.hostNetwork }}
 {{- range include "alspan.ports" . | fromYamlArray }}{{ if .hostPort }}{{ $on = true }}{{ end }}{{ end }}
 {{- if $on }}true{{ end }}
 {{- end }}
@@ -86,7 +86,7 @@ app.kubernetes.io/component: agent
 
 {{/* The agent's configuration: values.config, and the addresses from values.ports. */}}
 {{- define "alspan.config" -}}
-{{- $config := deepCopy .Values.config }}
+{{- $config := deepCopy (default dict .Values.config) }}
 {{- $receive := dict "http" (dict "address" "") "zipkin" (dict "address" "") }}
 {{- range include "alspan.ports" . | fromYamlArray }}
 {{- $_ := set $receive .section (dict "address" (printf ":%d" (int .containerPort))) }}

@@ -1,14 +1,14 @@
 {{- define "alspan.pod" -}}
 serviceAccountName: {{ include "alspan.serviceAccount" . }}
 automountServiceAccountToken: {{ include "alspan.token" . }}
-{{- with concat .Values.imagePullSecrets (default list (default dict .Values.global).imagePullSecrets) }}
+{{- with concat (default list .Values.imagePullSecrets) (default list (default dict .Values.global).imagePullSecrets) }}
 imagePullSecrets:
 {{- toYaml . | nindent 0 }}
 {{- end }}
 {{- if .Values.hostNetwork }}
 hostNetwork: true
 {{- end }}
-{{- with default (ternary "ClusterFirstWithHostNet" "" .Values.hostNetwork) .Values.dnsPolicy }}
+{{- with default (ternary "ClusterFirstWithHostNet" "" (default false .Values.hostNetwork)) .Values.dnsPolicy }}
 dnsPolicy: {{ . }}
 {{- end }}
 {{- with .Values.priorityClassName }}
@@ -45,11 +45,13 @@ containers:
   - name: admin
     containerPort: {{ int .Values.ports.admin.containerPort }}
   {{- range $probe, $path := dict "startupProbe" "/readyz" "readinessProbe" "/readyz" "livenessProbe" "/healthz" }}
+  {{- with index $.Values $probe }}
   {{ $probe }}:
     httpGet:
       path: {{ $path }}
       port: admin
-    {{- toYaml (index $.Values $probe) | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- end }}
   {{- with .Values.lifecycle }}
   lifecycle:
