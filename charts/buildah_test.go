@@ -65,7 +65,7 @@ func (b *builder) build(t *testing.T, name, cache string) string {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"build", "--signature-policy", b.policy, "--isolation", "chroot", "--timestamp", "0"}, b.mounts...)
+	args := append([]string{"build", "--signature-policy", b.policy, "--isolation", "chroot"}, b.mounts...)
 	b.run(t, append(args, "-v", cache+":/cache", "--build-arg", "GO=localhost/golang:1.26", "--build-arg", "GOPROXY=off",
 		"--build-arg", "VERSION=v9.8.7", "--build-arg", "REVISION=abc", "-t", "localhost/"+name, "..")...)
 	layout := filepath.Join(b.home, name)
