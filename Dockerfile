@@ -7,8 +7,8 @@
 ARG GO=docker.io/library/golang:1.26
 
 FROM ${GO} AS build
-# Where modules come from, for those who have a mirror.
-ARG GOPROXY=https://proxy.golang.org,direct
+# Where modules come from, for those who have a mirror; Go's own default without it.
+ARG GOPROXY
 WORKDIR /src
 # First the modules, which stay the same while the code changes.
 COPY go.mod go.sum ./
