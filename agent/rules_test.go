@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"internal/tree":               {},
 	"internal/wire":               {},
 	"internal/zipkin":             {"internal/wire", "internal/propagation"},
+	"charts":                      {"internal/*"},
 	"docs/examples":               {},
 }
 

