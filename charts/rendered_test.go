@@ -105,9 +105,6 @@ func TestTheAgentTakesItsConfiguration(t *testing.T) {
 	}
 }
 
-// noSchema lets a test set keys that the agent may not know.
-const noSchema = "--skip-schema-validation"
-
 // A bare on or off is true or false for Helm.
 func TestPodsAreOnOrOff(t *testing.T) {
 	for set, want := range map[string]string{"off": "off", "false": "off", "on": "on", "auto": "auto"} {
@@ -115,7 +112,7 @@ func TestPodsAreOnOrOff(t *testing.T) {
 			if flag == "--set-string" && set == "false" {
 				continue
 			}
-			all := objects(t, render(t, noSchema, flag, "config.pods.enabled="+set))
+			all := objects(t, render(t, flag, "config.pods.enabled="+set))
 			text, _ := at(all["ConfigMap"], "data", "alspan.yaml").(string)
 			if !strings.Contains(text, "enabled: "+want+"\n") && !strings.Contains(text, `enabled: "`+want+"\"\n") {
 				t.Errorf("%s config.pods.enabled=%s: not %q in\n%s", flag, set, want, text)
@@ -143,7 +140,7 @@ func TestRights(t *testing.T) {
 		t.Errorf("the binding does not bind the pods' account: %v", all["ClusterRoleBinding"])
 	}
 	token := func(set string, rights bool) any {
-		all := objects(t, render(t, noSchema, "--set", set))
+		all := objects(t, render(t, "--set", set))
 		if rights != (all["ClusterRole"] != nil) || rights != (all["ClusterRoleBinding"] != nil) {
 			t.Errorf("--set %s: the ClusterRole is %v", set, all["ClusterRole"])
 		}
