@@ -47,7 +47,7 @@ type view struct {
 // NewIndex makes an empty index.
 func NewIndex() *Index {
 	x := &Index{sources: map[string][]Record{}, entities: map[string]*entity{}, dirty: map[*entity]bool{}}
-	x.snapshot.Store(&Snapshot{byIP: newTable[netip.Addr](), byName: newTable[string](), byUID: newTable[string]()})
+	x.snapshot.Store(&Snapshot{byIP: newTable(shardOfIP), byName: newTable(shardOfName), byUID: newTable(shardOfName)})
 	return x
 }
 
@@ -176,7 +176,9 @@ func (x *Index) show(e *entity, now time.Time) bool {
 		case e.shown == nil, e.shown.Deleted != 0 && now.Sub(e.deleted) >= Keep:
 			had := e.shown != nil
 			e.shown, e.ips = nil, nil
-			delete(x.entities, e.key)
+			if x.entities[e.key] == e { // it may have gone twice, and been made anew meanwhile
+				delete(x.entities, e.key)
+			}
 			return had
 		case e.shown.Deleted != 0:
 			return false

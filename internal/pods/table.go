@@ -1,18 +1,19 @@
 package pods
 
 import (
-	"hash/maphash"
+	"encoding/binary"
 	"maps"
+	"net/netip"
 	"slices"
 )
 
 // A table finds pods by a key. It is cut into shards, of which a change copies only those that it touches.
 type table[K comparable] struct {
-	seed   maphash.Seed
+	of     func(K) uint8 // the shard
 	shards [numShards]*shard[K]
 }
 
-const numShards = 256
+const numShards = 1 << 8
 
 // Nearly every key has one pod, so a list for each would be waste.
 type shard[K comparable] struct {
@@ -20,15 +21,26 @@ type shard[K comparable] struct {
 	more map[K][]*Pod // two or more
 }
 
-func newTable[K comparable]() *table[K] {
-	t := &table[K]{seed: maphash.MakeSeed()}
+func newTable[K comparable](of func(K) uint8) *table[K] {
+	t := &table[K]{of: of}
 	for i := range t.shards {
 		t.shards[i] = &shard[K]{}
 	}
 	return t
 }
 
-func (t *table[K]) of(key K) int { return int(maphash.Comparable(t.seed, key) % numShards) }
+func shardOfName(name string) uint8 {
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return uint8(h >> 24)
+}
+
+func shardOfIP(a netip.Addr) uint8 {
+	b := a.As16()
+	return uint8(binary.BigEndian.Uint64(b[8:]) * 0x9e3779b97f4a7c15 >> 56)
+}
 
 // get gives the pods with that key: one, or more in the list.
 func (t *table[K]) get(key K) (*Pod, []*Pod) {
