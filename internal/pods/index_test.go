@@ -2,8 +2,10 @@ package pods
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -174,7 +176,7 @@ func TestIndexIsItsModel(t *testing.T) {
 			model[source] = records
 			if r.IntN(8) == 0 {
 				prefix, some := []string{"pod/", "slice/"}[r.IntN(2)], map[string][]Record{}
-				for name := range model {
+				for _, name := range slices.Sorted(maps.Keys(model)) {
 					if name[:len(prefix)] == prefix {
 						if delete(model, name); r.IntN(2) == 0 {
 							some[name], model[name] = records, records
