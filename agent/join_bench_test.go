@@ -15,7 +15,6 @@ import (
 	"github.com/alspan/alspan/accesslog"
 	"github.com/alspan/alspan/export"
 	"github.com/alspan/alspan/internal/config"
-	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/traces"
 )
@@ -51,7 +50,7 @@ func BenchmarkRequests(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			cfg := config.Default()
 			cfg.Export.WhenFull = "wait"
-			p, err := newPipeline(cfg, pods.NewIndex(), func([]*tracepb.ResourceSpans) {}, slog.New(slog.DiscardHandler))
+			p, err := newPipeline(cfg, nil, func([]*tracepb.ResourceSpans) {}, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/alspan/alspan/internal/config"
-	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/pods/watch"
 )
 
@@ -33,16 +32,16 @@ type Agent struct {
 
 // Start makes an agent and returns when it serves. With a printer, spans are given to it instead of sent. Stop ends it.
 func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
-	index := pods.NewIndex()
-	p, err := newPipeline(c, index, print, log)
+	watcher, err := watchPods(&c.Pods, log)
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 16), parted: make(chan struct{})}
-	if a.watcher, err = watchPods(&c.Pods, index, log); err != nil {
+	a := &Agent{cfg: c, log: log, watcher: watcher, failed: make(chan error, 16), parted: make(chan struct{})}
+	if a.pipeline, err = newPipeline(c, knownPods(watcher), print, log); err != nil {
+		a.unwatch()
 		return nil, err
 	}
-	if a.receiver, err = listen(&c.Receive, p, log); err != nil {
+	if a.receiver, err = listen(&c.Receive, a.pipeline, log); err != nil {
 		a.unwatch()
 		return nil, err
 	}
@@ -53,8 +52,8 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	}
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
-	a.senders.Go(func() { p.deliver(ctx, c.Export.Senders) })
-	a.joining.Go(func() { p.join(a.parted) })
+	a.senders.Go(func() { a.pipeline.deliver(ctx, c.Export.Senders) })
+	a.joining.Go(func() { a.pipeline.join(a.parted) })
 	a.receiver.serve(a.failed)
 	a.admin.serve(a.failed)
 	a.ready.Store(true)

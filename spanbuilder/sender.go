@@ -43,6 +43,9 @@ func (s *Senders) Sender(from netip.Addr) Sender { return Sender{all: s, From: f
 // OfEntry gives the pod that has logged e, nil if it is not known: the tags podName and podNamespace name it, else the node's
 // id, else the address of the connection.
 func (s *Sender) OfEntry(e *wire.Entry, l *Logger) (*pods.Pod, By) {
+	if s.all.index == nil {
+		return nil, ByNothing
+	}
 	if tags := e.Fields(wire.CustomTags); tags.Len() > 0 {
 		if name, ok := tags.Get("podName"); ok {
 			namespace, _ := tags.Get("podNamespace")
@@ -91,6 +94,9 @@ func (s *Sender) named(namespace, name []byte, at int64) *pods.Pod {
 // OfSpan gives the pod that has sent the span i, from the origin o, at which look has looked last: its resource names it, else
 // as for entries.
 func (s *Sender) OfSpan(i *Item, o *Origin, look *Spans) (*pods.Pod, By) {
+	if s.all.index == nil {
+		return nil, ByNothing
+	}
 	at := int64(i.Start)
 	if len(look.podName) > 0 && o.claimed == (claimed{}) {
 		if p := s.named(look.podNamespace, look.podName, at); p != nil {

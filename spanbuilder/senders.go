@@ -42,7 +42,7 @@ const (
 	maxResources = 2048
 )
 
-// NewSenders makes an empty set. Pods are looked up in the index, which may be empty for ever; version is that of the agent.
+// NewSenders makes an empty set. Pods are looked up in the index, which is nil where there are none; version is that of the agent.
 func NewSenders(index *pods.Index, o PodOptions, version string) *Senders {
 	ids, err1 := lru.New[uint64, nodeName](maxNodeNames)
 	made, err2 := lru.New[madeKey, *ring.Resource](maxResources)
