@@ -218,7 +218,7 @@ k8s.deployment.name=cart
 		if diff := cmp.Diff(c.want, listed(decodeResource(t, r.Made(l, p).Head))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
-		if r.Made(l, p) != r.Made(l, p) {
+		if first, again := r.Made(l, p), r.Made(l, p); first != again {
 			t.Errorf("%s: the resource is made twice", c.name)
 		}
 	}
