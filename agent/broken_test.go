@@ -60,8 +60,10 @@ func TestBrokenConnectionsCostNoRoom(t *testing.T) {
 	})
 	e := newEnvoy(t, a, 5*time.Millisecond)
 	core := a.pipeline.core
+	logged := int64(0)
 	for b.breaks.Load() < 60 {
 		for range 50 {
+			logged++
 			if err := e.Log(0, entry("/"+strings.Repeat("p", 1000))); err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +71,10 @@ func TestBrokenConnectionsCostNoRoom(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	b.good.Store(true)
-	await(t, "an idle core", func() bool { return core.Open()+core.Queued()+core.InFlight() == 0 })
+	e.Flush()
+	await(t, "an idle agent", func() bool {
+		return a.pipeline.Entries.Received.Load() == logged && core.Open()+core.Queued()+core.InFlight() == 0
+	})
 	before := a.pipeline.Spans.Exported.Load()
 	const n = 1000
 	for range n {
