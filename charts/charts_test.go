@@ -87,7 +87,7 @@ func objects(t *testing.T, manifests string) map[string]object {
 	for d := yaml.NewDecoder(strings.NewReader(manifests)); ; {
 		var o object
 		err := d.Decode(&o)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all
 		}
 		if err != nil {

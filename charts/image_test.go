@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"debug/buildinfo"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -67,7 +68,7 @@ func readImage(t *testing.T, layout string) *image {
 	}
 	for r := tar.NewReader(plain); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return i
 		}
 		if err != nil {

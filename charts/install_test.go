@@ -97,7 +97,7 @@ func (s *site) checkEndpoints(t *testing.T) {
 func (s *site) upgrade(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	gaps := make(chan map[string]int)
+	gaps := make(chan map[string]int, 1)
 	go func() {
 		found := map[string]int{}
 		for ctx.Err() == nil {
