@@ -28,20 +28,28 @@ const kube = "1.36.3"
 // helm runs Helm without a cluster and without a home, and gives what it prints.
 func helm(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	home := t.TempDir()
+	out, says, err := runHelm(t, home, filepath.Join(home, "none"), args...)
+	if err != nil {
+		return "", errors.New(strings.TrimSpace(out + says))
+	}
+	return out, nil
+}
+
+// runHelm gives what Helm prints, and what it says besides.
+func runHelm(t *testing.T, home, kubeconfig string, args ...string) (out, says string, err error) {
+	t.Helper()
 	path, err := toolbox.Path(toolbox.Helm())
 	if err != nil {
 		t.Fatal(err)
 	}
 	readAll(t, "alspan")
-	home := t.TempDir()
 	cmd := exec.Command(path, args...)
-	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + filepath.Join(home, "none")}
-	var out, says bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &says
-	if err := cmd.Run(); err != nil {
-		return "", errors.New(strings.TrimSpace(out.String() + says.String()))
-	}
-	return out.String(), nil
+	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + kubeconfig}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	return stdout.String(), stderr.String(), err
 }
 
 // readAll reads a folder, so that a cached test result counts no longer when a file of it changes.

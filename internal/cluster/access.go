@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 )
 
@@ -26,7 +25,7 @@ func (c *Cluster) Token(namespace, serviceAccount string) (string, error) {
 	asked := object{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": object{}}
 	var given struct{ Status struct{ Token string } }
 	path := "/api/v1/namespaces/" + namespace + "/serviceaccounts/" + serviceAccount + "/token"
-	if err := c.do(context.Background(), http.MethodPost, path, "application/json", asked, &given); err != nil {
+	if err := c.Post(context.Background(), path, asked, &given); err != nil {
 		return "", err
 	}
 	return given.Status.Token, nil

@@ -9,13 +9,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // Client asks the API server in JSON. Paths are those of the API: "/api/v1/namespaces/default/pods". Objects are
 // whatever encoding/json takes. It keeps connections, and any number of goroutines may use it at once.
 type Client struct {
-	URL   string // the API server's
+	URL   string            // the API server's
+	Warn  func(text string) // if it is not nil, it is told what the API server warns of
 	token string
 	http  *http.Client
 }
@@ -37,11 +40,18 @@ func newClient(url, token string, pool *x509.CertPool) *Client {
 }
 
 // As gives a client with another token.
-func (c *Client) As(token string) *Client { return &Client{URL: c.URL, token: token, http: c.http} }
+func (c *Client) As(token string) *Client {
+	return &Client{URL: c.URL, Warn: c.Warn, token: token, http: c.http}
+}
 
 // Create posts an object to a collection.
 func (c *Client) Create(ctx context.Context, path string, object any) error {
 	return c.do(ctx, http.MethodPost, path, "application/json", object, nil)
+}
+
+// Post posts an object, such as a question about rights, and reads the answer.
+func (c *Client) Post(ctx context.Context, path string, object, into any) error {
+	return c.do(ctx, http.MethodPost, path, "application/json", object, into)
 }
 
 // Get reads an object or a list; into may be nil.
@@ -82,6 +92,11 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body,
 		return fmt.Errorf("cannot ask the API server: %w", err)
 	}
 	defer resp.Body.Close()
+	for _, header := range resp.Header.Values("Warning") {
+		if text, err := strconv.Unquote(strings.TrimPrefix(header, "299 - ")); c.Warn != nil && err == nil {
+			c.Warn(text)
+		}
+	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("cannot read the API server's answer: %w", err)
