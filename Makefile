@@ -2,14 +2,14 @@
 GO ?= go
 FUZZTIME ?= 50000x
 
-.PHONY: build test unit race fuzz e2e tools check lint generate bench bench-quick model model-quick clean
+.PHONY: build test unit race fuzz chart e2e tools check lint generate bench bench-quick model model-quick clean
 
 build: ## the binary, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/alspan .
 
-test: tools check unit race model-quick e2e ## everything but fuzz: what CI runs
+test: tools check unit race model-quick chart e2e ## everything but fuzz: what CI runs
 
-tools: ## Spin, and real peers for the end-to-end tests (Envoy, Jaeger), into the user's cache folder
+tools: ## Spin, Helm, Buildah, and real peers for the tests (Envoy, Jaeger, a Kubernetes control plane), into the user's cache folder
 	$(GO) run ./internal/tools install
 
 check: ## formatting, vet
@@ -17,13 +17,13 @@ check: ## formatting, vet
 	$(GO) vet ./...
 
 unit:
-	$(GO) test $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test $$($(GO) list ./... | grep -v -e /e2e -e /charts)
 	cd bench && $(GO) vet ./... && $(GO) test ./...
 	cd bench/collector/alsreceiver && $(GO) vet ./... && $(GO) test ./...
 	cd agent/e2e/testdata/shop && $(GO) vet ./...
 
 race:
-	$(GO) test -race ./accesslog ./traces ./spanbuilder ./export ./internal/ring ./internal/recent ./internal/slab ./internal/zipkin ./internal/fake
+	$(GO) test -race ./accesslog ./traces ./spanbuilder ./export ./internal/pods ./internal/ring ./internal/recent ./internal/slab ./internal/zipkin ./internal/fake
 	$(GO) test -race ./agent -worlds 60
 
 model: ## the batching core's protocol in every interleaving, by Spin: minutes, up to 4 GB of memory
@@ -42,6 +42,9 @@ fuzz: ## the fuzz targets, five minutes; more with FUZZTIME=1000000x
 		done; \
 	done
 
+chart: ## what the Helm chart renders and refuses, and the image, which is built and started
+	$(GO) test ./charts
+
 e2e: ## real Envoys and a real Jaeger
 	$(GO) test -count 1 -timeout 20m ./agent/e2e
 
@@ -49,8 +52,9 @@ lint: ## the linters of .golangci.yml
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 	cd bench && $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
-generate: ## docs/config.md and docs/config.schema.json
+generate: ## docs/config.md, docs/config.schema.json, and the same schema in that of the chart's values
 	$(GO) test ./internal/config -update
+	$(GO) test ./charts -run Schema -update
 
 bench: ## everything that bench/RESULTS.md and bench/scaling.svg say, measured anew: about half an hour
 	$(GO) run ./internal/tools install otelcol 0.155.0

@@ -14,6 +14,7 @@ import (
 
 	"github.com/alspan/alspan/export"
 	"github.com/alspan/alspan/internal/config"
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/slab"
@@ -26,14 +27,15 @@ const chunkSize = 64 << 10
 // A printer takes spans instead of the upstream.
 type printer func([]*tracepb.ResourceSpans)
 
-// newPipeline makes the pipeline that c describes. With a printer, spans are given to it instead of sent.
-func newPipeline(c *config.Config, print printer, log *slog.Logger) (*Pipeline, error) {
+// newPipeline makes the pipeline that c describes; index has the pods, and is nil where there are none. With a printer, spans are given to it instead of sent.
+func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.Logger) (*Pipeline, error) {
 	nodes := spanbuilder.NewNodes()
 	p := &Pipeline{
-		builder: spanbuilder.New(spanOptions(c)),
+		builder: spanbuilder.New(spanOptions(c, index)),
 		nodes:   nodes,
 		origins: spanbuilder.NewOrigins(),
-		loggers: spanbuilder.NewLoggers(nodes, relations(c), version()),
+		loggers: spanbuilder.NewLoggers(nodes, relations(c)),
+		senders: spanbuilder.NewSenders(index, podOptions(c), version()),
 		tcp:     c.Spans.TCP,
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
@@ -82,7 +84,11 @@ func coreOptions(c *config.Config) ring.Options {
 	return ring.Options{Memory: int64(e.Memory), Chunk: chunkSize, Bytes: int64(e.Batch.Bytes), Spans: e.Batch.Spans, Age: e.Batch.Age, Wait: e.WhenFull == "wait"}
 }
 
-func spanOptions(c *config.Config) spanbuilder.Options {
+func podOptions(c *config.Config) spanbuilder.PodOptions {
+	return spanbuilder.PodOptions{Cluster: c.Pods.Cluster, AppLabels: c.Pods.AppLabels}
+}
+
+func spanOptions(c *config.Config, index *pods.Index) spanbuilder.Options {
 	o := spanbuilder.Options{
 		Events:          c.Spans.Events,
 		RequestHeaders:  c.Spans.RequestHeaders,
@@ -92,6 +98,9 @@ func spanOptions(c *config.Config) spanbuilder.Options {
 		TraceTags:       c.Correlate.IDTags.TraceID,
 		SpanTags:        c.Correlate.IDTags.SpanID,
 		StartMemory:     int64(c.Correlate.StartMemory),
+	}
+	if c.Pods.Peers {
+		o.Pods = index // nil, too
 	}
 	switch c.Spans.Upstream {
 	case "always":

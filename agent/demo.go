@@ -70,6 +70,7 @@ func (d *demo) run(ctx context.Context) error {
 		c.Correlate.Wait = 0 // the built-in Envoy has no tracer
 	}
 	c.Export.Endpoint, c.Export.Drain = "http://"+backend.Address(), 5*time.Second
+	c.Pods.Enabled = "off" // its Envoys are no pods
 	a, err := Start(c, nil, d.log)
 	if err != nil {
 		return err

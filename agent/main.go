@@ -129,8 +129,14 @@ func newLog(w io.Writer, c config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
+// release is set by the linker where the version cannot be read from the checkout: in the image.
+var release string
+
 // version gives the module's version: that of the tag it was built from, else "devel" with the commit.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "devel"

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/alspan/alspan/internal/ledger"
+	"github.com/alspan/alspan/internal/pods/watch"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/recent"
 	"github.com/alspan/alspan/internal/zipkin"
@@ -91,6 +92,10 @@ func newMetrics(a *Agent) *metrics {
 		return p.repaired.Load() + p.origins.Repaired.Load() + a.receiver.spans.Repaired.Load()
 	}, nil)
 	m.counter("values_cut_total", "Strings that were longer than spans.max_value.", &p.cut)
+	for by := range spanbuilder.NumBys {
+		m.counter("senders_total", "Entries and spans, by what has told the pod of their sender.", &p.sentBy[by], "by", by.String())
+	}
+	m.pods(a.watcher)
 	m.counter("start_entries_evicted_total", "Start entries that were forgotten before their end came.", &p.builder.Starts.Evicted)
 	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)
 	m.gauge("core_left_bytes", "Bytes that broken connections to the upstream still hold.", p.core.Left)
@@ -113,6 +118,25 @@ func (m *metrics) requests(in *traces.Server) {
 	for i := range traces.NumSignals {
 		m.counter("unwanted_requests_total", "Requests with other signals than spans, which are dropped, by signal.", &in.Unwanted[i], "signal", i.String())
 		m.counter("unwanted_bytes_total", "Bytes of requests with other signals than spans, by signal.", &in.UnwantedBytes[i], "signal", i.String())
+	}
+}
+
+// pods adds what is known of pods.
+func (m *metrics) pods(w *watch.Watcher) {
+	if w == nil {
+		return
+	}
+	m.gauge("pods_known", "Pods that are known, be it by name and address only, with those that were deleted in the last two minutes.", w.Index().Len)
+	for _, s := range w.Sources {
+		m.counter("pods_events_total", "Changes that the API server has told, by source.", &s.Events, "source", s.Name)
+		m.counter("pods_lists_total", "Times that all objects of a source were read anew.", &s.Lists, "source", s.Name)
+		m.counter("pods_failures_total", "Requests to the API server that failed, by source.", &s.Failed, "source", s.Name)
+		m.add(prometheus.GaugeValue, "pods_synced", "Whether all objects of a source were read once.", func() int64 {
+			if s.Synced() {
+				return 1
+			}
+			return 0
+		}, []string{"source", s.Name})
 	}
 }
 

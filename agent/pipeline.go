@@ -43,6 +43,7 @@ type Pipeline struct {
 	loggers  *spanbuilder.Loggers
 	nodes    *spanbuilder.Nodes
 	origins  *spanbuilder.Origins
+	senders  *spanbuilder.Senders
 	core     *ring.Core
 	exporter exporter
 	tcp      bool
@@ -66,10 +67,11 @@ type Pipeline struct {
 	contexts   [propagation.NumFormats][propagation.NumReasons]atomic.Int64
 	entryFates [spanbuilder.NumFates]atomic.Int64
 	spanFates  [spanbuilder.NumFates]atomic.Int64
-	noRoom     atomic.Int64 // items that could not wait, because the join's memory was full
-	oldest     atomic.Int64 // when the item came that has waited for longest, by the join's clock; 0 if none waits
-	Paced      atomic.Int64 // messages that waited because the core filled up
-	moved      atomic.Int64 // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
+	sentBy     [spanbuilder.NumBys]atomic.Int64 // entries and spans, by how their sender's pod was found
+	noRoom     atomic.Int64                     // items that could not wait, because the join's memory was full
+	oldest     atomic.Int64                     // when the item came that has waited for longest, by the join's clock; 0 if none waits
+	Paced      atomic.Int64                     // messages that waited because the core filled up
+	moved      atomic.Int64                     // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
 	repaired   atomic.Int64
 	cut        atomic.Int64
 }
@@ -86,7 +88,7 @@ type exporter interface {
 type source struct {
 	writer
 	hand
-	from     netip.Addr
+	sender   spanbuilder.Sender
 	logger   *spanbuilder.Logger
 	identity *spanbuilder.Identity
 	items    [handful]item
@@ -109,7 +111,7 @@ const handful = 4
 
 // stream begins the path of everything that one ALS stream brings.
 func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
-	s := &source{writer: writer{p: p}, from: from, identity: p.builder.Identity()}
+	s := &source{writer: p.writer(), sender: p.senders.Sender(from), identity: p.builder.Identity()}
 	// A sender that never says who it is still has its requests.
 	s.logger = p.loggers.Find(&wire.Node{}, nil, from)
 	return s.accept
@@ -119,7 +121,7 @@ func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
 // What it writes can be sent as soon as it returns, and nothing of the message is kept.
 func (s *source) accept(m *accesslog.Message) {
 	if id, ok := m.Identifier(); ok {
-		s.logger = s.p.loggers.Find(&id.Node, id.LogName, s.from)
+		s.logger = s.p.loggers.Find(&id.Node, id.LogName, s.sender.From)
 	}
 	s.p.pace()
 	s.now = s.p.clock()
@@ -198,6 +200,7 @@ func (s *source) take(i *item) {
 		return
 	}
 	id.Read(e, s.logger)
+	s.sentBy(e)
 	s.seen()
 	if why, shed := s.shed(e); shed {
 		s.p.Entries.Dropped[why].Add(1)
@@ -262,6 +265,7 @@ func (s *source) finish(i *item) {
 type inlet struct {
 	writer
 	hand
+	sender   spanbuilder.Sender
 	look     spanbuilder.Spans
 	span     wire.Span
 	item     spanbuilder.Item
@@ -271,7 +275,7 @@ type inlet struct {
 
 // spans begins the path of everything that requests with spans bring.
 func (p *Pipeline) spans() traces.Consumer {
-	return (&inlet{writer: writer{p: p}}).accept
+	return (&inlet{writer: p.writer(), sender: p.senders.Sender(netip.Addr{})}).accept
 }
 
 // headRoom is how many bytes of resources and scopes a message may bring beside twice its size. What all scopes of a resource
@@ -285,6 +289,7 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 		return traces.Outcome{Full: true}
 	}
 	s.now = s.p.clock()
+	s.sentFrom(m.From)
 	s.p.shares(m.Marks)
 	heads := 0
 	for m.NextScope() {
@@ -330,6 +335,7 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
+	s.sentBy(i, origin)
 	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URLs)
 	s.tally.repaired += int64(repaired)
 	joins := envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load()

@@ -54,7 +54,7 @@ func newRig(t *testing.T, change func(*config.Config)) *rig {
 		change(c)
 	}
 	r := &rig{t: t, began: time.Now(), parted: make(chan struct{}), streams: map[int]accesslog.Consumer{}}
-	p, err := newPipeline(c, r.print, slog.New(slog.DiscardHandler))
+	p, err := newPipeline(c, nil, r.print, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

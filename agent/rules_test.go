@@ -21,7 +21,7 @@ const module = "github.com/alspan/alspan"
 // has no place in the house yet.
 var arrows = map[string][]string{
 	".":                      {"agent"},
-	"agent":                  {"accesslog", "traces", "spanbuilder", "export", "internal/*", "docs/examples"},
+	"agent":                  {"accesslog", "traces", "spanbuilder", "export", "internal/*", "internal/pods/watch", "docs/examples"},
 	"agent/e2e":              {"internal/*"},
 	"accesslog":              {"internal/*"},
 	"traces":                 {"internal/*"},
@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"export":                 {"internal/*"},
 	"internal/tools":         {"internal/tools/toolbox"},
 	"internal/tools/toolbox": {},
+	"internal/cluster":       {"internal/tools/toolbox"},
 	"internal/config":        {},
 	// Only tests import these three: the worlds need the recordings, which the program must not carry.
 	"internal/correlation":        {},
@@ -36,6 +37,8 @@ var arrows = map[string][]string{
 	"internal/correlation/worlds": {"internal/correlation", "internal/recordings"},
 	"internal/fake":               {},
 	"internal/ledger":             {},
+	"internal/pods":               {},
+	"internal/pods/watch":         {"internal/pods"},
 	"internal/propagation":        {},
 	"internal/recent":             {},
 	"internal/slab":               {},
@@ -46,6 +49,7 @@ var arrows = map[string][]string{
 	"internal/tree":               {},
 	"internal/wire":               {},
 	"internal/zipkin":             {"internal/wire", "internal/propagation"},
+	"charts":                      {"internal/*"},
 	"docs/examples":               {},
 }
 
@@ -69,6 +73,10 @@ var dependencies = map[string]string{
 	"google.golang.org/genproto/googleapis/rpc":    "RetryInfo; tests: Status",
 	"google.golang.org/grpc":                       "the transport on both sides",
 	"google.golang.org/protobuf":                   "oracle of the decoder, cold paths",
+	"k8s.io/api":                                   "pods and EndpointSlices",
+	"k8s.io/apimachinery":                          "their encoding, field selectors",
+	"k8s.io/client-go":                             "the reflector, which lists and watches and begins anew where that is due; kubeconfig files",
+	"k8s.io/klog/v2":                               "to keep what client-go would log out of our log",
 }
 
 // packages gives the folders of the module that have Go files, with their packages.

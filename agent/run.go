@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alspan/alspan/internal/config"
+	"github.com/alspan/alspan/internal/pods/watch"
 )
 
 // Agent is one running agent.
@@ -17,6 +18,7 @@ type Agent struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	pipeline *Pipeline
+	watcher  *watch.Watcher // nil where there is no cluster
 	receiver *receiver
 	admin    *admin
 	ready    atomic.Bool
@@ -30,22 +32,28 @@ type Agent struct {
 
 // Start makes an agent and returns when it serves. With a printer, spans are given to it instead of sent. Stop ends it.
 func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
-	p, err := newPipeline(c, print, log)
+	watcher, err := watchPods(&c.Pods, log)
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: c, log: log, pipeline: p, failed: make(chan error, 16), parted: make(chan struct{})}
-	if a.receiver, err = listen(&c.Receive, p, log); err != nil {
+	a := &Agent{cfg: c, log: log, watcher: watcher, failed: make(chan error, 16), parted: make(chan struct{})}
+	if a.pipeline, err = newPipeline(c, knownPods(watcher), print, log); err != nil {
+		a.unwatch()
+		return nil, err
+	}
+	if a.receiver, err = listen(&c.Receive, a.pipeline, log); err != nil {
+		a.unwatch()
 		return nil, err
 	}
 	if a.admin, err = newAdmin(a); err != nil {
+		a.unwatch()
 		a.receiver.close()
 		return nil, err
 	}
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
-	a.senders.Go(func() { p.deliver(ctx, c.Export.Senders) })
-	a.joining.Go(func() { p.join(a.parted) })
+	a.senders.Go(func() { a.pipeline.deliver(ctx, c.Export.Senders) })
+	a.joining.Go(func() { a.pipeline.join(a.parted) })
 	a.receiver.serve(a.failed)
 	a.admin.serve(a.failed)
 	a.ready.Store(true)
@@ -90,6 +98,7 @@ func (a *Agent) Stop() {
 	a.abort()
 	a.pipeline.close()
 	a.admin.stop()
+	a.unwatch()
 	e, s := &a.pipeline.Entries, &a.pipeline.Spans
 	lost := dropped(s.Dropped[:])
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)

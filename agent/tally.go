@@ -15,6 +15,7 @@ type tally struct {
 	repaired, cut                     int64
 	rows                              [spanbuilder.NumRows]int64
 	entryFates, spanFates             [spanbuilder.NumFates]int64
+	senders                           [spanbuilder.NumBys]int64
 }
 
 // flush adds everything to the pipeline's counters.
@@ -35,6 +36,9 @@ func (t *tally) flush(p *Pipeline) {
 	for f := range t.entryFates {
 		add(&p.entryFates[f], t.entryFates[f])
 		add(&p.spanFates[f], t.spanFates[f])
+	}
+	for by, n := range t.senders {
+		add(&p.sentBy[by], n)
 	}
 	*t = tally{}
 }

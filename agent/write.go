@@ -13,37 +13,40 @@ type writer struct {
 	p        *Pipeline
 	out      ring.Producer
 	extender spanbuilder.Extender
+	of       spanbuilder.Resources
 	tally    tally
 }
 
+func (p *Pipeline) writer() writer { return writer{p: p, of: p.senders.Resources()} }
+
 // Server writes the span that an entry tells of, Client the one below it for the request to the upstream.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.made(e, l, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Server(dst, e, l, c) })
+	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Server(dst, e, l, c) })
 	w.tally.rows[c.Row]++
 }
 
 // Client is explained at Server.
 func (w *writer) Client(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, id propagation.SpanID) {
-	w.made(e, l, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Client(dst, e, l, c, id) })
+	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Client(dst, e, l, c, id) })
 }
 
 // Inner writes an INTERNAL span below one of somebody else, Attempt the CLIENT span of one attempt.
 func (w *writer) Inner(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.made(e, l, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Inner(dst, e, l, c) })
+	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Inner(dst, e, l, c) })
 }
 
 // Attempt is explained at Inner.
 func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.made(e, l, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Attempt(dst, e, l, c) })
+	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Attempt(dst, e, l, c) })
 }
 
 // usualSpan is the room for nearly every span. One that needs more is written again, into as much as it can ever need.
 const usualSpan = 3 << 10
 
 // made encodes a span of an entry in place.
-func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, encode func([]byte) ([]byte, spanbuilder.Repairs)) {
+func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode func([]byte) ([]byte, spanbuilder.Repairs)) {
 	w.tally.made++
-	w.out.Begin(w.p.core, l.Resource)
+	w.out.Begin(w.p.core, w.of.Made(l, c.Pod))
 	if w.into(usualSpan, encode) {
 		return
 	}
@@ -54,7 +57,7 @@ func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, encode func([]byte) 
 
 // Span writes a span that came, with what e says added to it unless e is nil.
 func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.out.Begin(w.p.core, s.Origin.Resource)
+	w.out.Begin(w.p.core, w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s)))
 	encode := func(dst []byte) ([]byte, spanbuilder.Repairs) {
 		return w.extender.Span(w.p.builder, dst, s, change, e, l, c)
 	}

@@ -35,7 +35,7 @@ func BenchmarkEntryToSpan(b *testing.B) {
 		})
 	}
 	dst := make([]byte, 0, 1<<20)
-	logger := spanbuilder.NewLoggers(spanbuilder.NewNodes(), nil, "test").Find(&wire.Node{ID: []byte("envoy-1")}, []byte("edge"), netip.Addr{})
+	logger := spanbuilder.NewLoggers(spanbuilder.NewNodes(), nil).Find(&wire.Node{ID: []byte("envoy-1")}, []byte("edge"), netip.Addr{})
 	builder, events := newBuilder(false), newBuilder(true)
 	identity := builder.Identity()
 	views, claims, spans := make([]wire.Entry, len(list)), make([]spanbuilder.Claim, len(list)), make([][]byte, len(list))
@@ -81,8 +81,10 @@ func BenchmarkEntryToSpan(b *testing.B) {
 	}
 }
 
-func newBuilder(events bool) *spanbuilder.Builder {
-	return spanbuilder.New(spanbuilder.Options{Events: events, MaxValue: 4096, StartMemory: 1 << 20,
+func newBuilder(events bool) *spanbuilder.Builder { return spanbuilder.New(builderOptions(events)) }
+
+func builderOptions(events bool) spanbuilder.Options {
+	return spanbuilder.Options{Events: events, MaxValue: 4096, StartMemory: 1 << 20,
 		Headers:   []propagation.Format{propagation.TraceParent, propagation.B3Multi, propagation.B3Single},
-		TraceTags: []string{"trace_id", "tid"}, SpanTags: []string{"span_id", "sid"}, RedactQuery: []string{"access_token", "sig", "password", "X-Amz-Signature"}})
+		TraceTags: []string{"trace_id", "tid"}, SpanTags: []string{"span_id", "sid"}, RedactQuery: []string{"access_token", "sig", "password", "X-Amz-Signature"}}
 }

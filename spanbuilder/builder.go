@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	TraceTags       []string // names of custom tags with Envoy's trace id
 	SpanTags        []string // names of custom tags with Envoy's span id
 	StartMemory     int64
+	Pods            *pods.Index // who has the addresses of callers and upstreams; nil: nobody is known
 }
 
 // Builder makes spans from entries. It is shared by all streams.
@@ -109,7 +111,7 @@ type request struct {
 // What Bound allows for besides the values that entries bring: the ids, numbers, events, links, trace state, own names
 // and keys of one span; the keys and lengths around one value of a list.
 const (
-	fixedBound = 4 << 10
+	fixedBound = 6 << 10
 	fieldBound = 64
 )
 

@@ -100,7 +100,7 @@ func FuzzNode(f *testing.F) {
 	f.Add("sidecar~10.4.0.3~cart-7d9fb6c5d8-x2lkq.shop~shop.svc.cluster.local", "cart.shop", "log")
 	f.Add("envoy-kz2x9", "", "\xff")
 	f.Fuzz(func(t *testing.T, id, cluster, logName string) {
-		l := NewLoggers(NewNodes(), nil, "test").Find(&wire.Node{ID: []byte(id), Cluster: []byte(cluster)}, []byte(logName), netip.Addr{})
-		decodeResource(t, l.Resource.Head)
+		l := NewLoggers(NewNodes(), nil).Find(&wire.Node{ID: []byte(id), Cluster: []byte(cluster)}, []byte(logName), netip.Addr{})
+		decodeResource(t, madeHead(l))
 	})
 }

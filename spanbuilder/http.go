@@ -114,6 +114,7 @@ func (r *request) requestAttributes() {
 		r.int(httpRequestBodySizeKey, int64(e.RequestBody))
 		r.int(httpResponseBodySizeKey, int64(e.ResponseBody))
 	}
+	r.otherSide()
 	for _, key := range r.b.opts.RequestHeaders {
 		if v, ok := e.Fields(wire.RequestHeaders).Get(key); ok {
 			r.texts("http.request.header.", key, v)
@@ -141,6 +142,7 @@ func (r *request) upstreamAttributes() {
 	}
 	r.text(envoyUpstreamClusterKey, e.At(wire.UpstreamCluster))
 	r.text(envoyUpstreamTransportFailureReasonKey, e.At(wire.UpstreamFailure))
+	r.peer(r.podAt(&e.UpstreamRemote))
 }
 
 // server writes whom the caller asked.

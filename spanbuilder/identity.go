@@ -3,6 +3,7 @@ package spanbuilder
 import (
 	"slices"
 
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -22,6 +23,7 @@ type Claim struct {
 	Unsampled  bool               // that context says that the trace is not sampled
 	TimedOut   bool               // it is an attempt of a request that Envoy gave up, being too late
 	TraceState []byte             // borrowed from the entry, unchecked
+	Pod        *pods.Pod          // the sender, nil if it is not known
 	Links      [propagation.NumFormats]propagation.Context
 	NumLinks   int // of Links: valid contexts in other traces
 }
@@ -38,6 +40,7 @@ const (
 // Identity finds out what entries prove. It belongs to one goroutine.
 type Identity struct {
 	Set   propagation.Set // the contexts of the entry last seen
+	Pod   *pods.Pod       // of its sender
 	order []propagation.Format
 	tags  idTags
 	start *Starts
@@ -127,7 +130,7 @@ func (i *Identity) Unsampled() bool {
 // Prove tells in c what the entry last read proves, by what is known by now.
 func (i *Identity) Prove(c *Claim) {
 	v := &i.found
-	*c = Claim{}
+	*c = Claim{Pod: i.Pod}
 	for n := range rows {
 		if rows[n].holds(v) {
 			c.Row = n

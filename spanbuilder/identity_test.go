@@ -69,7 +69,7 @@ func learn(i *Identity, e *wire.Entry, l *Logger) {
 func tp(trace, span string) string { return "traceparent: 00-" + trace + "-" + span + "-01" }
 
 func testLogger(setting Relation) *Logger {
-	s := NewLoggers(NewNodes(), map[string]Relation{"edge": setting}, "test")
+	s := NewLoggers(NewNodes(), map[string]Relation{"edge": setting})
 	return s.Find(&wire.Node{ID: []byte("envoy-1"), Cluster: []byte("edge")}, []byte("edge"), netip.Addr{})
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/recent"
 	"github.com/alspan/alspan/internal/slab"
@@ -40,8 +41,9 @@ type facts struct {
 // Item is an entry or a span that goes through the join.
 type Item struct {
 	facts
-	Bytes []byte   // the encoded entry or span; the item's own
-	Cell  slab.Ref // where the bytes are
+	Bytes []byte    // the encoded entry or span; the item's own
+	Cell  slab.Ref  // where the bytes are
+	Pod   *pods.Pod // its sender, nil if that is not known
 
 	// Of an entry.
 	Logger     *Logger
@@ -128,7 +130,7 @@ func byContext(e *wire.Entry) bool {
 func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, k Keys, now int64) {
 	start, _ := e.Start.Unix()
 	rid := e.Text(wire.RequestID)
-	*i = Item{Logger: l, Started: id.taken, Print: k.Print}
+	*i = Item{Logger: l, Pod: id.Pod, Started: id.taken, Print: k.Print}
 	i.facts = facts{What: EntryItem, Arrived: now, Request: k.Request, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0}
 	if e.Type == wire.UpstreamEnd {
 		i.What = AttemptItem
@@ -172,6 +174,9 @@ func (id *Identity) Print(e *wire.Entry, l *Logger) uint64 {
 type Spans struct {
 	derivation
 	URLs []wire.Place // of the span last looked at: its http.url, which may be there twice
+
+	// Of the span last looked at, if Envoy made it: what it says of its pod, borrowed.
+	node, podName, podNamespace []byte
 }
 
 // Look fills i with what s, from that origin, says: whether Envoy made it, and for which request. It gives false for a span
@@ -179,6 +184,7 @@ type Spans struct {
 func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format, now int64) bool {
 	var component, node, rid []byte
 	p.URLs = p.URLs[:0]
+	p.node, p.podName, p.podNamespace = nil, nil, nil
 	code := uint32(0)
 	for n := range s.Len() {
 		key, value, ok := s.Attribute(n)
@@ -197,6 +203,10 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 			code = uint32(c)
 		case "http.url":
 			p.URLs = append(p.URLs, value)
+		case "podName":
+			p.podName = s.Bytes(value)
+		case "podNamespace":
+			p.podNamespace = s.Bytes(value)
 		}
 	}
 	*i = Item{Origin: o, Kind: s.Kind}
@@ -205,10 +215,10 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 	copy(i.ID[:], s.Bytes(s.SpanID))
 	copy(i.Parent[:], s.Bytes(s.ParentID))
 	if !bytes.Equal(component, []byte("proxy")) {
-		p.URLs = p.URLs[:0]
+		p.URLs, p.podName = p.URLs[:0], nil
 		return false
 	}
-	if len(node) > 0 {
+	if p.node = node; len(node) > 0 {
 		i.Node = p.hash(node)
 	}
 	switch {

@@ -2,13 +2,13 @@ package spanbuilder
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/alspan/alspan/internal/propagation"
-	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -38,17 +38,16 @@ func ParseRelation(name string) (Relation, bool) {
 // Logger is who logs, an Envoy node and a log name, and what has been learned about it. It is shared by all streams of
 // the same logger.
 type Logger struct {
-	// Resource is what the spans of this logger have in common, encoded.
-	Resource *ring.Resource
-
-	nodeID, logName []byte
-	nameBlock       block // the attribute for logName, when it is a short one
-	nodeHash        uint64
-	node            *Node
-	index           uint16     // by which Loggers.at finds it
-	old             bool       // an Envoy before 1.39, or of unknown version
-	sidecar         netip.Addr // the pod's address when the node is an Istio sidecar
-	setting         Relation
+	region, zone     string
+	cluster, version string
+	nodeID, logName  []byte
+	nameBlock        block // the attribute for logName, when it is a short one
+	nodeHash         uint64
+	node             *Node
+	index            uint16     // by which Loggers.at finds it
+	old              bool       // an Envoy before 1.39, or of unknown version
+	sidecar          netip.Addr // the pod's address when the node is an Istio sidecar
+	setting          Relation
 
 	logsTraceState atomic.Bool // a tracestate was seen, so the logger lists that header
 	wentWithout    atomic.Bool // a tagged request went upstream without a tracestate
@@ -120,7 +119,6 @@ type Loggers struct {
 	next     atomic.Uint32
 	byIndex  [maxLoggers]atomic.Pointer[Logger] // the newest that has the index
 	settings map[string]Relation
-	scope    []byte // of all spans that are made
 	known    *lru.Cache[string, *Logger]
 }
 
@@ -128,13 +126,13 @@ type Loggers struct {
 // send to any agent.
 const maxLoggers = 16384
 
-// NewLoggers makes an empty set. The settings are by log name; version is that of the agent.
-func NewLoggers(nodes *Nodes, settings map[string]Relation, version string) *Loggers {
+// NewLoggers makes an empty set. The settings are by log name.
+func NewLoggers(nodes *Nodes, settings map[string]Relation) *Loggers {
 	known, err := lru.New[string, *Logger](maxLoggers)
 	if err != nil {
 		panic(err) // only a size below one is refused
 	}
-	return &Loggers{nodes: nodes, settings: settings, scope: newScope(version), known: known}
+	return &Loggers{nodes: nodes, settings: settings, known: known}
 }
 
 // Find gives the logger with that node and log name; from is the sender's address. Nothing of the arguments is kept.
@@ -144,15 +142,23 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		return l
 	}
 	l := &Logger{
-		Resource: &ring.Resource{Head: wire.AppendBytes(nil, resourceSpansResource, appendResource(nil, node, logName)), Scope: s.scope},
 		nodeID:   bytes.Clone(node.ID),
+		region:   string(node.Region),
+		zone:     string(node.Zone),
+		cluster:  string(node.Cluster),
 		nodeHash: new(derivation).hash(node.ID),
 		logName:  bytes.Clone(logName),
 		setting:  s.settings[string(logName)],
 		old:      node.Major == 0 || node.Major == 1 && node.Minor <= 38,
 	}
+	if node.Major > 0 {
+		l.version = fmt.Sprintf("%d.%d.%d", node.Major, node.Minor, node.Patch)
+	}
 	if l.node = new(Node); len(node.ID) > 0 {
 		l.node = s.nodes.find(l.nodeHash)
+	}
+	if l.cluster != "" {
+		l.node.cluster.Store(&l.cluster)
 	}
 	if len(logName) <= 32 && wire.ASCII(logName) {
 		l.nameBlock = newBlock(envoyLogNameKey.name, string(logName))

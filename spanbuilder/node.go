@@ -16,6 +16,27 @@ type Node struct {
 	spans    atomic.Bool  // it has exported a span of a downstream request
 	attempts atomic.Bool  // it logs each attempt
 	alone    atomic.Int32 // spans in a row that met no entry
+
+	service atomic.Pointer[string] // the name under which its tracer exports
+	cluster atomic.Pointer[string] // what it says of itself in its access logs
+}
+
+// names learns under which name the node exports. One that OpenTelemetry puts where there is none is none.
+func (n *Node) names(o *Origin) {
+	if o.unknown {
+		return
+	}
+	if old := n.service.Load(); old == nil || *old != o.name {
+		n.service.Store(&o.name)
+	}
+}
+
+// Unnamed gives the node that the span i is of if that exports under no name of its own, nil for all others.
+func (s *Nodes) Unnamed(i *Item) *Node {
+	if i.Node == 0 || !i.Origin.unknown {
+		return nil
+	}
+	return s.find(i.Node)
 }
 
 // exported learns from a span of the node, which came from a tracer of that format.
@@ -60,6 +81,7 @@ func (s *Nodes) Of(i *Item) *Node {
 	}
 	n := s.find(i.Node)
 	n.exported(i.Tracer)
+	n.names(i.Origin)
 	return n
 }
 

@@ -15,7 +15,15 @@ import (
 type Origin struct {
 	Resource *ring.Resource
 	Service  uint64 // hash of service.name, 0 without one
+
+	name    string // service.name
+	unknown bool   // that is none
+	claimed claimed
+	kept    bool // it is found again
 }
+
+// claimed is what a resource says of its pod.
+type claimed struct{ uid, namespace, name, ip string }
 
 // Origins finds the Origin of received spans. The strings in a resource are looked at once, not with each request.
 type Origins struct {
@@ -49,6 +57,7 @@ func (s *Origins) Find(head, scope []byte) *Origin {
 	o, repaired := newOrigin(head, scope)
 	s.Repaired.Add(int64(repaired))
 	if len(head)+len(scope) <= maxOriginSize {
+		o.kept = true
 		s.known.Add(key, o)
 	}
 	return o
@@ -66,11 +75,28 @@ func newOrigin(head, scope []byte) (o *Origin, repaired int) {
 		}
 		for a := wire.Read(r.Bytes); a.Next(); {
 			if a.Key == resourceAttributes<<3|wire.Bytes {
-				if key, value, ok := wire.StringAttribute(a.Bytes); ok && string(key) == "service.name" {
-					o.Service = new(derivation).hash(value)
+				if key, value, ok := wire.StringAttribute(a.Bytes); ok {
+					o.said(string(key), value)
 				}
 			}
 		}
 	}
+	o.unknown = isUnknown(o.name)
 	return o, repaired
+}
+
+// said takes an attribute of the resource.
+func (o *Origin) said(key string, value []byte) {
+	switch key {
+	case "service.name":
+		o.Service, o.name = new(derivation).hash(value), string(value)
+	case "k8s.pod.uid":
+		o.claimed.uid = string(value)
+	case "k8s.pod.name":
+		o.claimed.name = string(value)
+	case "k8s.pod.ip":
+		o.claimed.ip = string(value)
+	case "k8s.namespace.name":
+		o.claimed.namespace = string(value)
+	}
 }

@@ -51,7 +51,7 @@ func replay(t *testing.T, mode string) []*replayed {
 		t.Fatal(err)
 	}
 	b := New(options())
-	loggers := NewLoggers(NewNodes(), nil, "test")
+	loggers := NewLoggers(NewNodes(), nil)
 	i := b.Identity()
 	streams := map[uint64]*Logger{}
 	var out []*replayed

@@ -1,11 +1,13 @@
 package spanbuilder
 
 import (
-	"fmt"
+	"cmp"
 	"net/netip"
 	"regexp"
 	"strings"
+	"time"
 
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -15,37 +17,159 @@ const maxResourceValue = 1024
 // unknownService is what OpenTelemetry prescribes for a service without a name.
 const unknownService = "unknown_service:envoy"
 
-// appendResource appends the encoded Resource of the spans of one logger: who did the work, as far as the Envoy node says.
-// The service is the node's cluster, which is what Envoy's own tracers and Istio take, else the log's name.
-func appendResource(dst []byte, node *wire.Node, logName []byte) []byte {
-	s := encoder{dst: dst, field: resourceAttributes, limit: maxResourceValue}
-	switch {
-	case len(node.Cluster) > 0:
-		s.textOf("service.name", node.Cluster)
-	case len(logName) > 0:
-		s.textOf("service.name", logName)
-	default:
-		s.strOf("service.name", unknownService)
+// attributes are those of a Resource, in their order. What is said first counts, and an empty value says nothing.
+type attributes struct {
+	list []pods.KeyValue
+	has  map[string]bool
+}
+
+func (a *attributes) add(key, value string) {
+	if value == "" || a.has[key] {
+		return
 	}
-	if id, ok := parseIstio(string(node.ID)); ok {
-		s.textOf("service.namespace", []byte(id.namespace))
-		s.textOf("k8s.pod.name", []byte(id.pod))
-		s.textOf("k8s.namespace.name", []byte(id.namespace))
-		s.strOf("k8s.pod.ip", id.ip.String())
+	if a.has == nil {
+		a.has = map[string]bool{}
+	}
+	a.has[key] = true
+	a.list = append(a.list, pods.KeyValue{Key: key, Value: value})
+}
+
+// append appends them as fields of a Resource.
+func (a *attributes) append(dst []byte) []byte {
+	s := encoder{dst: dst, field: resourceAttributes, limit: maxResourceValue}
+	for _, kv := range a.list {
+		s.textOf(kv.Key, []byte(kv.Value))
+	}
+	return s.dst
+}
+
+// describe gives the encoded Resource of the spans of one logger: who did the work, as far as the pod and the Envoy node say.
+func (s *Senders) describe(l *Logger, p *pods.Pod) []byte {
+	var a attributes
+	a.add("service.name", s.serviceName(l.node, p, string(l.logName)))
+	if p != nil {
+		s.describePod(&a, p)
+	} else if id, ok := parseIstio(string(l.nodeID)); ok {
+		a.add("service.namespace", id.namespace)
+		a.add("k8s.pod.name", id.pod)
+		a.add("k8s.namespace.name", id.namespace)
+		a.add("k8s.pod.ip", id.ip.String())
 	} else {
-		s.textOf("service.instance.id", node.ID)
-		if podName.Match(node.ID) && len(node.ID) <= maxPodName {
-			s.textOf("k8s.pod.name", node.ID)
+		a.add("service.instance.id", string(l.nodeID))
+		if podName.Match(l.nodeID) && len(l.nodeID) <= maxPodName {
+			a.add("k8s.pod.name", string(l.nodeID))
 		}
 	}
-	s.textOf("envoy.node.id", node.ID)
-	s.textOf("envoy.node.cluster", node.Cluster)
-	if node.Major > 0 {
-		s.strOf("envoy.version", fmt.Sprintf("%d.%d.%d", node.Major, node.Minor, node.Patch))
+	a.add("envoy.node.id", string(l.nodeID))
+	a.add("envoy.node.cluster", l.cluster)
+	a.add("envoy.version", l.version)
+	a.add("cloud.region", l.region)
+	a.add("cloud.availability_zone", l.zone)
+	return wire.AppendBytes(nil, resourceSpansResource, a.append(nil))
+}
+
+// serviceName gives the service that an Envoy and its pod are. An Envoy has one name: that under which its tracer exports.
+// Its node's cluster is the one which Envoy's own tracers and Istio take.
+func (s *Senders) serviceName(n *Node, p *pods.Pod, logName string) string {
+	if n != nil {
+		if exported := n.service.Load(); exported != nil {
+			return *exported
+		}
 	}
-	s.textOf("cloud.region", node.Region)
-	s.textOf("cloud.availability_zone", node.Zone)
-	return s.dst
+	if name := s.wanted(p); name != "" {
+		return name
+	}
+	if n != nil {
+		if cluster := n.cluster.Load(); cluster != nil {
+			return *cluster
+		}
+	}
+	switch {
+	case p != nil:
+		return workloadName(p)
+	case logName != "":
+		return logName
+	}
+	return unknownService
+}
+
+// wanted gives the name that the pod's owner wants its service to have, "" if he does not say.
+func (s *Senders) wanted(p *pods.Pod) string {
+	if p == nil || p.Detail == nil {
+		return ""
+	}
+	if name := p.Detail.Attribute("service.name"); name != "" || !s.opts.AppLabels {
+		return name
+	}
+	return cmp.Or(p.Detail.App.Instance, p.Detail.App.Name)
+}
+
+func workloadName(p *pods.Pod) string {
+	if p.Detail != nil && p.Detail.Workload.Kind != pods.NoWorkload {
+		return p.Detail.Workload.Name
+	}
+	return p.Name
+}
+
+// describePod adds what is known of a pod, by OpenTelemetry's conventions for Kubernetes (resource/k8s, and
+// non-normative/k8s-attributes).
+func (s *Senders) describePod(a *attributes, p *pods.Pod) {
+	d := p.Detail
+	if d != nil { // its owner knows best
+		for _, kv := range d.Attributes {
+			a.add(kv.Key, kv.Value)
+		}
+	}
+	a.add("service.namespace", p.Namespace)
+	a.add("k8s.namespace.name", p.Namespace)
+	a.add("k8s.pod.name", p.Name)
+	a.add("k8s.pod.uid", p.UID)
+	if p.IP.IsValid() {
+		a.add("k8s.pod.ip", p.IP.String())
+	}
+	if p.Started != 0 {
+		a.add("k8s.pod.start_time", time.Unix(0, p.Started).UTC().Format(time.RFC3339))
+	}
+	a.add("k8s.node.name", p.Node)
+	a.add("k8s.cluster.name", s.opts.Cluster)
+	if d == nil {
+		return
+	}
+	if d.Workload.Kind != pods.NoWorkload {
+		a.add("k8s."+d.Workload.Kind.String()+".name", d.Workload.Name)
+	}
+	if s.opts.AppLabels {
+		a.add("service.version", d.App.Version)
+	}
+	a.add("service.version", imageVersion(d.Image))
+	if d.Container != "" {
+		a.add("service.instance.id", p.Namespace+"."+p.Name+"."+d.Container)
+		a.add("k8s.container.name", d.Container)
+	}
+	for _, kv := range d.Labels {
+		a.add("k8s.pod.label."+kv.Key, kv.Value)
+	}
+	for _, kv := range d.Annotations {
+		a.add("k8s.pod.annotation."+kv.Key, kv.Value)
+	}
+}
+
+// imageVersion gives the version that the name of an image has: tag@digest, the digest or the tag.
+func imageVersion(image string) string {
+	name, digest, _ := strings.Cut(image, "@")
+	tag := ""
+	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') { // else it is a registry's port
+		tag = name[colon+1:]
+	}
+	if tag != "" && digest != "" {
+		return tag + "@" + digest
+	}
+	return cmp.Or(digest, tag)
+}
+
+// isUnknown tells whether a service has no name, or the one that OpenTelemetry's SDKs put where there is none.
+func isUnknown(service string) bool {
+	return service == "" || service == "unknown_service" || strings.HasPrefix(service, "unknown_service:")
 }
 
 // newScope gives the encoded field scope of ScopeSpans: message InstrumentationScope { string name = 1; string version = 2; }

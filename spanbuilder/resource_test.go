@@ -9,6 +9,7 @@ import (
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -64,7 +65,7 @@ func TestResource(t *testing.T) {
 		"letters of no pod":   {node("front-proxy-aeiou", "c"), "", "\n\t\t\tservice.name = \"c\"\n\t\t\tservice.instance.id = \"front-proxy-aeiou\"\n\t\t\tenvoy.node.id = \"front-proxy-aeiou\"\n\t\t\tenvoy.node.cluster = \"c\""},
 		"mapped IPv4 address": {node("sidecar~::ffff:10.0.0.1~a.b~d", "c"), "", "\n\t\t\tservice.name = \"c\"\n\t\t\tservice.namespace = \"b\"\n\t\t\tk8s.pod.name = \"a\"\n\t\t\tk8s.namespace.name = \"b\"\n\t\t\tk8s.pod.ip = \"10.0.0.1\"\n\t\t\tenvoy.node.id = \"sidecar~::ffff:10.0.0.1~a.b~d\"\n\t\t\tenvoy.node.cluster = \"c\""},
 	} {
-		r := decodeResource(t, NewLoggers(NewNodes(), nil, "test").Find(c.node, []byte(c.logName), netip.Addr{}).Resource.Head)
+		r := decodeResource(t, madeHead(NewLoggers(NewNodes(), nil).Find(c.node, []byte(c.logName), netip.Addr{})))
 		var got strings.Builder
 		for _, a := range r.Attributes {
 			got.WriteString("\n\t\t\t" + a.Key + " = " + valueText(a.Value))
@@ -101,9 +102,15 @@ func decodeResource(t testing.TB, b []byte) *resourcepb.Resource {
 	return r
 }
 
+// madeHead gives the encoded resource of the spans that are made for a logger in no known pod.
+func madeHead(l *Logger) []byte {
+	r := NewSenders(pods.NewIndex(), PodOptions{}, "test").Resources()
+	return r.Made(l, nil).Head
+}
+
 func TestResourceIsBounded(t *testing.T) {
 	long := []byte(strings.Repeat("\xff-", 50_000))
-	n := len(appendResource(nil, &wire.Node{ID: long, Cluster: long, Region: long, Zone: long}, long))
+	n := len(madeHead(NewLoggers(NewNodes(), nil).Find(&wire.Node{ID: long, Cluster: long, Region: long, Zone: long}, long, netip.Addr{})))
 	if n > 6*(maxResourceValue+64) {
 		t.Errorf("a resource of %d bytes", n)
 	}

@@ -71,7 +71,7 @@ func testClaim() *Claim {
 }
 
 func loggerOf(node, logName string) *Logger {
-	return NewLoggers(NewNodes(), nil, "test").Find(&wire.Node{ID: []byte(node), Cluster: []byte("edge")}, []byte(logName), netip.Addr{})
+	return NewLoggers(NewNodes(), nil).Find(&wire.Node{ID: []byte(node), Cluster: []byte("edge")}, []byte(logName), netip.Addr{})
 }
 
 // server encodes the span of e in exactly the room that Bound asks for, and decodes it.

@@ -158,6 +158,7 @@ func (t *Table) arrives(s *Item) {
 	if s.What == ProxySpan && s.Node != 0 {
 		n := t.node(s.Node)
 		n.exported(s.Tracer)
+		n.names(s.Origin)
 		t.serves(n, s.Origin.Service)
 	}
 	t.halves.add(s, t.now)
@@ -286,6 +287,7 @@ func (t *Table) unwait(i *Item) {
 // read makes t.entry and t.id speak of the entry i.
 func (t *Table) read(i *Item) {
 	t.entry.WalkHTTP(i.Bytes)
+	t.id.Pod = i.Pod
 	t.id.Recall(&t.entry, i.Logger, i.Started)
 }
 

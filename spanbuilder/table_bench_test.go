@@ -80,7 +80,7 @@ func newTableRig(tb testing.TB) *tableRig {
 	}
 
 	nodes := NewNodes()
-	loggers := NewLoggers(nodes, nil, "test")
+	loggers := NewLoggers(nodes, nil)
 	r := &tableRig{cells: slab.New(64 << 20), now: int64(time.Second)}
 	r.table = NewTable(JoinOptions{Wait: 8 * time.Second, SpanWait: 2500 * time.Millisecond}, New(options()), loggers, NewRequests(1<<20), NewIDs(1<<20), r.cells, &r.sink)
 	l := loggers.Find(&wire.Node{ID: []byte("envoy-1"), Cluster: []byte("edge")}, []byte("edge"), netip.Addr{})

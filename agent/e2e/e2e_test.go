@@ -52,6 +52,7 @@ func TestEnvoy(t *testing.T) {
 	t.Run("apps", l.apps)
 	t.Run("stop", l.stop)
 	t.Run("demo", l.demo)
+	t.Run("pods", l.pods)
 }
 
 // stop asks the agent to stop while Envoys hold their streams open: it must end those itself, in time, and lose nothing.

@@ -13,6 +13,7 @@ type Config struct {
 	Receive   Receive
 	Correlate Correlate
 	Spans     Spans
+	Pods      Pods
 	Export    Export
 	Admin     Admin
 	Log       Log
@@ -75,6 +76,19 @@ type Spans struct {
 	RedactQuery     []string
 	MaxValue        Size
 	TCP             bool
+}
+
+// Pods is what spans say of pods.
+type Pods struct {
+	Enabled     string
+	Node        string
+	Watch       string
+	Kubeconfig  string
+	Cluster     string
+	Labels      []string
+	Annotations []string
+	AppLabels   bool
+	Peers       bool
 }
 
 // Export is where spans go and how. The names in Headers are in lower case. Endpoint is as the user wrote it; Target

@@ -9,6 +9,7 @@ func declare() (*Config, *node) {
 		c.Receive.declare(),
 		c.Correlate.declare(),
 		c.Spans.declare(),
+		c.Pods.declare(),
 		c.Export.declare(),
 		c.Admin.declare(),
 		c.Log.declare(),
@@ -101,6 +102,31 @@ func (s *Spans) declare() *node {
 			checked("parameter names", notEmpty)),
 		key("max_value", &s.MaxValue, 4*KiB, "Longest text of one attribute. A longer one is cut and counted.", between(64, 32*KiB)),
 		key("tcp", &s.TCP, false, "Make spans of finished TCP and UDP connections too (Envoy 1.27 and later)."))
+}
+
+func (p *Pods) declare() *node {
+	return section("pods", "What spans say of pods and services, from the API server of Kubernetes. Only `list` and `watch` are asked of it, for "+
+		"`pods` and `endpointslices`.",
+		key("enabled", &p.Enabled, "auto",
+			"Whether pods are looked up. `auto` does in a cluster, `on` refuses to start elsewhere.", oneOf("auto", "on", "off")),
+		key("node", &p.Node, "",
+			"The node whose pods are watched whole: labels, owners, containers. Empty is the environment variable `NODE_NAME`.", checked("name", nil)),
+		key("watch", &p.Watch, "node",
+			"Of which pods more is known than names and addresses: those of this `node`, or of the whole `cluster`, which takes about "+
+				"1 KiB for each pod. EndpointSlices tell of the others.",
+			oneOf("node", "cluster")),
+		key("kubeconfig", &p.Kubeconfig, "", "How to reach the API server from outside of the cluster.", checked("file name", nil)),
+		key("cluster", &p.Cluster, "", "The attribute `k8s.cluster.name`. Nothing in a cluster knows its name.", checked("name", nil)),
+		key("labels", &p.Labels, []string{},
+			"Labels of pods that become attributes `k8s.pod.label.<key>` of the resource. A `*` at the end stands for any end.", checked("keys", notEmpty)),
+		key("annotations", &p.Annotations, []string{},
+			"Annotations of pods that become attributes `k8s.pod.annotation.<key>`. Those that begin with `resource.opentelemetry.io/` "+
+				"always become attributes, named after what follows.",
+			checked("keys", notEmpty)),
+		key("app_labels", &p.AppLabels, false,
+			"Name services after the labels `app.kubernetes.io/instance` or `name`, and their versions after `app.kubernetes.io/version`."),
+		key("peers", &p.Peers, true,
+			"Say who was on the other side: `service.peer.name`, `peer.service`, `envoy.upstream.pod` and so on."))
 }
 
 func (e *Export) declare() *node {

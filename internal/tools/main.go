@@ -1,5 +1,5 @@
-// Command tools takes the names of real peers (Envoy, Jaeger, Python's OpenTelemetry) and gives their binaries, in a cache folder outside
-// the repository. The end-to-end tests and the demo find them there.
+// Command tools takes the names of real peers (Envoy, Jaeger, Python's OpenTelemetry, Kubernetes' API server and its like) and of tools
+// (Spin, Helm, Buildah) and gives their binaries, in a cache folder outside the repository. Tests and the demo find them there.
 //
 //	go run ./internal/tools                       install everything that is missing
 //	go run ./internal/tools install envoy 1.39.3  install one

@@ -127,3 +127,18 @@ func Sub(b []byte, f func(Reader)) bool {
 	}
 	return !r.broken
 }
+
+// EachField calls f for each field of the message b: its key, the value if that has a length, and the whole field. It ends
+// where b is malformed.
+func EachField(b []byte, f func(key uint32, value, field []byte)) {
+	at := 0
+	for r := Read(b); r.Next(); {
+		var value []byte
+		if r.Key&7 == Bytes {
+			value = r.Bytes
+		}
+		next := len(b) - r.Rest()
+		f(r.Key, value, b[at:next])
+		at = next
+	}
+}

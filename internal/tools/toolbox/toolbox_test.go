@@ -111,3 +111,50 @@ func TestUnzip(t *testing.T) {
 		t.Error("a missing member was unpacked")
 	}
 }
+
+func TestScratchModule(t *testing.T) {
+	mod := `module k8s.io/kubernetes
+
+go 1.26.0
+
+toolchain go1.26.10
+
+require k8s.io/api v0.0.0
+
+replace (
+	example.com/fork => example.com/other v1.0.0
+	k8s.io/api => ./staging/src/k8s.io/api
+)
+
+replace go.etcd.io/etcd/api/v3 => ../api
+`
+	want := `module scratch
+
+go 1.26.0
+
+
+require k8s.io/api v0.0.0
+
+replace (
+	example.com/fork => example.com/other v1.0.0
+	k8s.io/api => k8s.io/api v0.36.3
+)
+
+replace go.etcd.io/etcd/api/v3 => go.etcd.io/etcd/api/v3 v0.36.3
+`
+	got := goModule{path: "k8s.io/kubernetes", version: "v1.36.3", siblings: "v0.36.3"}.scratch([]byte(mod))
+	if string(got) != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestCalls(t *testing.T) {
+	for _, says := range []string{"Kubernetes v1.36.3", "etcd Version: 1.36.3 Git SHA: none"} {
+		if err := calls(t.Context(), t.TempDir(), "echo", "v1.36.3", says); err != nil {
+			t.Errorf("%q: %v", says, err)
+		}
+	}
+	if err := calls(t.Context(), t.TempDir(), "echo", "v1.36.3", "Kubernetes v1.36.30"); err == nil {
+		t.Error("another version was taken")
+	}
+}

@@ -1,0 +1,160 @@
+package spanbuilder
+
+import (
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/alspan/alspan/internal/pods"
+	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Senders knows who sends: it gives the Resource of the spans of a sender and its pod. All goroutines share it.
+type Senders struct {
+	opts   PodOptions
+	index  *pods.Index
+	scope  []byte // of all spans that are made
+	ids    *lru.Cache[uint64, nodeName]
+	made   *lru.Cache[madeKey, *ring.Resource]
+	passed *lru.Cache[passedKey, *ring.Resource]
+}
+
+// PodOptions say what is told of pods.
+type PodOptions struct {
+	Cluster   string // k8s.cluster.name
+	AppLabels bool   // the labels app.kubernetes.io/... name services and their versions
+}
+
+type (
+	madeKey struct {
+		logger  *Logger
+		pod     *pods.Pod
+		service string
+	}
+	passedKey struct {
+		origin  *Origin
+		pod     *pods.Pod
+		service string
+	}
+)
+
+const (
+	maxNodeNames = 8192
+	maxResources = 2048
+)
+
+// NewSenders makes an empty set. Pods are looked up in the index, which is nil where there are none; version is that of the agent.
+func NewSenders(index *pods.Index, o PodOptions, version string) *Senders {
+	ids, err1 := lru.New[uint64, nodeName](maxNodeNames)
+	made, err2 := lru.New[madeKey, *ring.Resource](maxResources)
+	passed, err3 := lru.New[passedKey, *ring.Resource](maxResources)
+	if err1 != nil || err2 != nil || err3 != nil {
+		panic("a cache is too small") // only a size below one is refused
+	}
+	return &Senders{opts: o, index: index, scope: newScope(version), ids: ids, made: made, passed: passed}
+}
+
+// Resources gives resources to one goroutine, which usually asks for the same ones again and again.
+type Resources struct {
+	all    *Senders
+	made   madeKey
+	passed passedKey
+	last   struct{ made, passed *ring.Resource }
+}
+
+// Resources makes one.
+func (s *Senders) Resources() Resources { return Resources{all: s} }
+
+// Made gives the resource of the spans that are made from what l logs, in the pod p, which may be nil.
+func (r *Resources) Made(l *Logger, p *pods.Pod) *ring.Resource {
+	k := madeKey{logger: l, pod: p}
+	if s := l.node.service.Load(); s != nil {
+		k.service = *s
+	} else if s := l.node.cluster.Load(); s != nil {
+		k.service = *s
+	}
+	if r.last.made != nil && k == r.made {
+		return r.last.made
+	}
+	found, ok := r.all.made.Get(k)
+	if !ok {
+		found = &ring.Resource{Head: r.all.describe(l, p), Scope: r.all.scope}
+		if old, had, _ := r.all.made.PeekOrAdd(k, found); had {
+			found = old
+		}
+	}
+	r.made, r.last.made = k, found
+	return found
+}
+
+// Passed gives the resource of a span that came, from an Envoy or, with nil, from somebody else: what it was, and what the pod
+// p, which may be nil, adds.
+func (r *Resources) Passed(o *Origin, p *pods.Pod, n *Node) *ring.Resource {
+	k := passedKey{origin: o, pod: p}
+	if o.unknown && (n != nil || p != nil) {
+		k.service = r.all.serviceName(n, p, "")
+	}
+	if p == nil && (k.service == "" || k.service == unknownService) {
+		return o.Resource
+	}
+	if r.last.passed != nil && k == r.passed {
+		return r.last.passed
+	}
+	found, ok := r.all.passed.Get(k)
+	if !ok {
+		found = &ring.Resource{Head: r.all.extend(o, p, k.service), Scope: o.Resource.Scope}
+		if old, had, _ := r.all.passed.PeekOrAdd(k, found); had && o.kept {
+			found = old
+		}
+	}
+	r.passed, r.last.passed = k, found
+	return found
+}
+
+// extend gives the fields of a ResourceSpans with what the pod adds to its Resource. What is there already is left alone,
+// but for the name of a service that has none.
+func (s *Senders) extend(o *Origin, p *pods.Pod, service string) []byte {
+	a := attributes{has: map[string]bool{}}
+	var head, resource []byte
+	wire.EachField(o.Resource.Head, func(key uint32, value, field []byte) {
+		if key != resourceSpansResource<<3|wire.Bytes {
+			head = append(head, field...)
+			return
+		}
+		wire.EachField(value, func(key uint32, value, field []byte) {
+			if key == resourceAttributes<<3|wire.Bytes {
+				name, _, _ := wire.StringAttribute(value)
+				if string(name) == "service.name" && service != "" {
+					return
+				}
+				a.has[string(name)] = true
+			}
+			resource = append(resource, field...)
+		})
+	})
+	a.add("service.name", service)
+	if p != nil {
+		s.describePod(&a, p)
+	}
+	return append(wire.AppendBytes(nil, resourceSpansResource, a.append(resource)), head...)
+}
+
+// nodeName is what a node id says of its pod.
+type nodeName struct{ namespace, name string } // without a namespace it is whatever pod has that name
+
+// ofNode gives the pod that a node id names, by the forms of Istio (role~ip~pod.namespace~domain), Envoy Gateway and Contour
+// (the pod's name).
+func (s *Senders) ofNode(hash uint64, id []byte, at int64) *pods.Pod {
+	n, ok := s.ids.Get(hash)
+	if !ok {
+		if istio, isIstio := parseIstio(string(id)); isIstio {
+			n = nodeName{istio.namespace, istio.pod}
+		} else if len(id) <= maxPodName {
+			n.name = string(id)
+		}
+		s.ids.Add(hash, n)
+	}
+	if n.name == "" {
+		return nil
+	}
+	return s.index.Load().ByName(n.namespace, n.name, at)
+}
