@@ -273,7 +273,7 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 		t.Errorf("%q, %v, %d spans", got, err, a.pipeline.Spans.In.Load())
 	}
 	<-stopped
-	if took := time.Since(began); took > 4*time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("the stop took %v", took)
 	}
 	checkLedgers(t, a)
@@ -301,7 +301,7 @@ func TestStopEndsSlowRequests(t *testing.T) {
 	}
 	began := time.Now()
 	a.Stop()
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("the stop took %v, and may take 400ms", took)
 	}
 }

@@ -218,7 +218,7 @@ func TestHeadInManyPieces(t *testing.T) {
 	if !m.NextScope() || len(m.Resource()) != 2*n {
 		t.Fatalf("a resource of %d bytes", len(m.Resource()))
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }

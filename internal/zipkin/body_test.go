@@ -224,9 +224,13 @@ func TestLarge(t *testing.T) {
 				}
 				return best
 			}
-			if few, many := took(5000), took(80000); many > 100*few {
-				t.Errorf("5000 took %v, 80000 took %v", few, many)
+			var few, many time.Duration
+			for range 10 { // a machine that is busy is slow now and then, a bad algorithm always
+				if few, many = took(5000), took(80000); many <= 100*few {
+					return
+				}
 			}
+			t.Errorf("5000 took %v, 80000 took %v", few, many)
 		})
 	}
 }
