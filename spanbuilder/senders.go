@@ -13,7 +13,7 @@ type Senders struct {
 	opts   PodOptions
 	index  *pods.Index
 	scope  []byte // of all spans that are made
-	ids    *lru.Cache[uint64, nodeName]
+	ids    *lru.Cache[uint64, nodeID]
 	made   *lru.Cache[madeKey, *ring.Resource]
 	passed *lru.Cache[passedKey, *ring.Resource]
 }
@@ -44,7 +44,7 @@ const (
 
 // NewSenders makes an empty set. Pods are looked up in the index, which is nil where there are none; version is that of the agent.
 func NewSenders(index *pods.Index, o PodOptions, version string) *Senders {
-	ids, err1 := lru.New[uint64, nodeName](maxNodeNames)
+	ids, err1 := lru.New[uint64, nodeID](maxNodeNames)
 	made, err2 := lru.New[madeKey, *ring.Resource](maxResources)
 	passed, err3 := lru.New[passedKey, *ring.Resource](maxResources)
 	if err1 != nil || err2 != nil || err3 != nil {
@@ -141,20 +141,40 @@ func (s *Senders) extend(o *Origin, p *pods.Pod, service string) []byte {
 // nodeName is what a node id says of its pod.
 type nodeName struct{ namespace, name string } // without a namespace it is whatever pod has that name
 
-// ofNode gives the pod that a node id names, by the forms of Istio (role~ip~pod.namespace~domain), Envoy Gateway and Contour
+// nodeID is an id with what it says: others may have the same hash.
+type nodeID struct {
+	id string
+	nodeName
+}
+
+// namedBy gives the name of the pod in a node id, by the forms of Istio (role~ip~pod.namespace~domain), Envoy Gateway and Contour
 // (the pod's name).
-func (s *Senders) ofNode(hash uint64, id []byte, at int64) *pods.Pod {
+func namedBy(id string) nodeName {
+	if len(id) > maxResourceValue {
+		return nodeName{}
+	}
+	if istio, ok := parseIstio(id); ok {
+		return nodeName{istio.namespace, istio.pod}
+	}
+	if len(id) > maxPodName {
+		return nodeName{}
+	}
+	return nodeName{name: id}
+}
+
+// ofNode gives the pod that the node with that id names. What is longer than any id that names one is not remembered.
+func (s *Senders) ofNode(known *pods.Snapshot, hash uint64, id []byte, at int64) *pods.Pod {
+	if len(id) > maxResourceValue {
+		return nil
+	}
 	n, ok := s.ids.Get(hash)
-	if !ok {
-		if istio, isIstio := parseIstio(string(id)); isIstio {
-			n = nodeName{istio.namespace, istio.pod}
-		} else if len(id) <= maxPodName {
-			n.name = string(id)
-		}
+	if !ok || n.id != string(id) {
+		n.id = string(id)
+		n.nodeName = namedBy(n.id)
 		s.ids.Add(hash, n)
 	}
 	if n.name == "" {
 		return nil
 	}
-	return s.index.Load().ByName(n.namespace, n.name, at)
+	return known.ByName(n.namespace, n.name, at)
 }
