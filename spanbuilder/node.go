@@ -27,7 +27,8 @@ func (n *Node) names(o *Origin) {
 		return
 	}
 	if old := n.service.Load(); old == nil || *old != o.name {
-		n.service.Store(&o.name)
+		name := o.name // a node may be remembered for longer than the origin, which may be large
+		n.service.Store(&name)
 	}
 }
 

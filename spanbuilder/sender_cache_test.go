@@ -113,3 +113,36 @@ func TestNodeIDs(t *testing.T) {
 		}
 	}
 }
+
+// The tracer exports under the very name of the node's cluster: that one counts from then on, before the owner's.
+func TestExportedNameIsTheClusters(t *testing.T) {
+	l := NewLoggers(NewNodes(), nil).Find(&wire.Node{ID: []byte("n"), Cluster: []byte("front")}, nil, netip.Addr{})
+	r, p := senders(PodOptions{}).Resources(), podOf(t, "u3")
+	if got := listed(decodeResource(t, r.Made(l, p).Head)); !strings.HasPrefix(got, "service.name=by-owner\n") {
+		t.Errorf("before: %s", got)
+	}
+	l.node.names(originOf(t, stringAttribute("service.name", "front")))
+	if got := listed(decodeResource(t, r.Made(l, p).Head)); !strings.HasPrefix(got, "service.name=front\n") {
+		t.Errorf("after: %s", got)
+	}
+}
+
+// What is too large to be remembered as it came is not remembered with what a pod adds to it either.
+func TestLargeResourcesAreNotKept(t *testing.T) {
+	s := senders(PodOptions{})
+	r, other, p, q := s.Resources(), s.Resources(), podOf(t, "u1"), podOf(t, "u2")
+	for range 3 {
+		o := originOf(t, stringAttribute("service.name", "edge"), stringAttribute("k", strings.Repeat("x", maxOriginSize)))
+		first := r.Passed(o, p, nil)
+		if r.Passed(o, q, nil) == first || r.Passed(o, p, nil) == first {
+			t.Log("two pods have alternated")
+		}
+		last := r.Passed(o, p, nil)
+		if other.Passed(o, p, nil) != last {
+			t.Error("spans of one origin and pod have two resources: each is as large as that which came")
+		}
+	}
+	if n := s.passed.Len(); n != 0 {
+		t.Errorf("%d large resources are remembered", n)
+	}
+}

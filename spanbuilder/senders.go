@@ -26,14 +26,19 @@ type PodOptions struct {
 
 type (
 	madeKey struct {
-		logger  *Logger
-		pod     *pods.Pod
-		service string
+		logger   *Logger
+		pod      *pods.Pod
+		service  string
+		exported bool // by the tracer; else it is the node's cluster, before which other names come
 	}
 	passedKey struct {
 		origin  *Origin
 		pod     *pods.Pod
 		service string
+	}
+	extension struct {
+		passedKey
+		resource *ring.Resource
 	}
 )
 
@@ -68,7 +73,7 @@ func (s *Senders) Resources() Resources { return Resources{all: s} }
 func (r *Resources) Made(l *Logger, p *pods.Pod) *ring.Resource {
 	k := madeKey{logger: l, pod: p}
 	if s := l.node.service.Load(); s != nil {
-		k.service = *s
+		k.service, k.exported = *s, true
 	} else if s := l.node.cluster.Load(); s != nil {
 		k.service = *s
 	}
@@ -99,14 +104,28 @@ func (r *Resources) Passed(o *Origin, p *pods.Pod, n *Node) *ring.Resource {
 	if r.last.passed != nil && k == r.passed {
 		return r.last.passed
 	}
-	found, ok := r.all.passed.Get(k)
-	if !ok {
-		found = &ring.Resource{Head: r.all.extend(o, p, k.service), Scope: o.Resource.Scope}
-		if old, had, _ := r.all.passed.PeekOrAdd(k, found); had && o.kept {
-			found = old
-		}
-	}
+	found := r.all.extended(k)
 	r.passed, r.last.passed = k, found
+	return found
+}
+
+// extended gives the resource of what came with what a pod adds. That of an origin which is too large to be found again goes
+// when its spans have gone: the origin has it.
+func (s *Senders) extended(k passedKey) *ring.Resource {
+	o := k.origin
+	if !o.kept {
+		if x := o.extended.Load(); x != nil && x.passedKey == k {
+			return x.resource
+		}
+	} else if found, ok := s.passed.Get(k); ok {
+		return found
+	}
+	found := &ring.Resource{Head: s.extend(o, k.pod, k.service), Scope: o.Resource.Scope}
+	if !o.kept {
+		o.extended.Store(&extension{k, found})
+	} else if old, had, _ := s.passed.PeekOrAdd(k, found); had {
+		return old
+	}
 	return found
 }
 
