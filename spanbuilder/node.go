@@ -40,6 +40,15 @@ func (s *Nodes) Unnamed(i *Item) *Node {
 	return s.find(i.Node)
 }
 
+// Unnamed gives l's node if a span of it, from that origin, comes under no name of its own: the span of an attempt does not say
+// of which node it is.
+func (l *Logger) Unnamed(o *Origin) *Node {
+	if l == nil || !o.unknown {
+		return nil
+	}
+	return l.node
+}
+
 // exported learns from a span of the node, which came from a tracer of that format.
 func (n *Node) exported(f propagation.Format) {
 	if !n.spans.Load() {

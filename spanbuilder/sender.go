@@ -178,3 +178,11 @@ func (c *claimed) pod(known *pods.Snapshot, at int64) (p *pods.Pod) {
 func (c *claimed) mayBe(p *pods.Pod) bool {
 	return (c.uid == "" || p.UID == "" || c.uid == p.UID) && (c.name == "" || c.name == p.Name) && (c.namespace == "" || c.namespace == p.Namespace)
 }
+
+// sentBy takes for a span the pod of the entry with which it was joined, where only the connection tells of one: spans may
+// come by way of somebody else, entries come from their Envoy.
+func (i *Item) sentBy(entry *Item) {
+	if p := entry.Pod; p != nil && (i.By == ByNothing || i.By == ByAddress) && i.Origin.claimed.mayBe(p) {
+		i.Pod = p
+	}
+}
