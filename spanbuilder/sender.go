@@ -167,15 +167,25 @@ func (c *claimed) pod(known *pods.Snapshot, at int64) (p *pods.Pod) {
 	if ip, err := netip.ParseAddr(c.ip); p == nil && err == nil {
 		p = known.ByIP(ip.Unmap(), at)
 	}
-	if p == nil || !c.mayBe(p) {
+	if p == nil || !c.fits(p) {
 		return nil
 	}
 	return p
 }
 
-// mayBe tells whether nothing that a resource says speaks against that pod: what was sent on by somebody else, such as a
-// collector, is not of the pod that sends it.
+// mayBe tells whether nothing that a resource says speaks against that pod, which something else has told: what was sent on by
+// somebody else, such as a collector, is not of the pod that sends it. An address is all that some collectors add.
 func (c *claimed) mayBe(p *pods.Pod) bool {
+	if c.ip != "" && c.uid == "" && c.name == "" && p.IP.IsValid() {
+		if ip, err := netip.ParseAddr(c.ip); err == nil && ip.Unmap() != p.IP {
+			return false
+		}
+	}
+	return c.fits(p)
+}
+
+// fits tells whether what a resource says of its pod by name is true of p.
+func (c *claimed) fits(p *pods.Pod) bool {
 	return (c.uid == "" || p.UID == "" || c.uid == p.UID) && (c.name == "" || c.name == p.Name) && (c.namespace == "" || c.namespace == p.Namespace)
 }
 
