@@ -334,3 +334,29 @@ func TestParseIP(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// An attribute that is no string is there all the same, and a resource in two parts is one.
+func TestPassedOddResources(t *testing.T) {
+	number := &commonpb.KeyValue{Key: "k8s.pod.name", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: 1}}}
+	part := func(all ...*commonpb.KeyValue) []byte {
+		return wire.AppendBytes(nil, 1, encoded(t, &resourcepb.Resource{Attributes: all}))
+	}
+	head := append(part(number, stringAttribute("service.namespace", "")), part(&commonpb.KeyValue{Key: "k8s.pod.uid"}, stringAttribute("service.name", "unknown_service:java"))...)
+	r := senders(PodOptions{}).Resources()
+	var rs tracepb.ResourceSpans
+	if err := proto.Unmarshal(r.Passed(NewOrigins().Find(head, nil), podOf(t, "u2"), nil).Head, &rs); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, a := range rs.Resource.Attributes {
+		seen[a.Key]++
+	}
+	for key, n := range seen {
+		if n != 1 {
+			t.Errorf("%s is there %d times", key, n)
+		}
+	}
+	if seen["k8s.pod.ip"] != 1 || seen["service.name"] != 1 || rs.Resource.Attributes[0].Value.GetIntValue() != 1 {
+		t.Errorf("it is %v", rs.Resource)
+	}
+}
