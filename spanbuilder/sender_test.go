@@ -320,21 +320,6 @@ func TestOtherSide(t *testing.T) {
 	}
 }
 
-func TestParseIP(t *testing.T) {
-	for _, text := range []string{"10.4.0.2", "0.0.0.0", "255.255.255.255", "256.1.1.1", "1.2.3", "1.2.3.4.5", "1..2.3", "1.2.3.", ".1.2.3", "", "fd00::1", "::ffff:1.2.3.4",
-		"1.2.3.4 ", "a", "1.2.3.4567", "envoy.internal", "/run/x.sock", "fe80::1%eth0"} {
-		want, err := netip.ParseAddr(text)
-		got, ok := parseIP([]byte(text))
-		if ok != (err == nil) || got != want.Unmap() {
-			t.Errorf("%q is %s, %v, want %s", text, got, ok, want)
-		}
-	}
-	text := []byte("10.4.0.2")
-	if n := testing.AllocsPerRun(100, func() { parseIP(text) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 // An attribute that is no string is there all the same, and a resource in two parts is one.
 func TestPassedOddResources(t *testing.T) {
 	number := &commonpb.KeyValue{Key: "k8s.pod.name", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: 1}}}
