@@ -19,6 +19,7 @@ import (
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/correlation/check"
 	"github.com/alspan/alspan/internal/fake"
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/traces"
 )
 
@@ -48,13 +49,19 @@ type leaving struct {
 
 func newRig(t *testing.T, change func(*config.Config)) *rig {
 	t.Helper()
+	return rigOf(t, nil, change)
+}
+
+// rigOf makes one in a cluster with those pods.
+func rigOf(t *testing.T, known *pods.Index, change func(*config.Config)) *rig {
+	t.Helper()
 	c := config.Default()
 	c.Export.Batch.Age = time.Millisecond
 	if change != nil {
 		change(c)
 	}
 	r := &rig{t: t, began: time.Now(), parted: make(chan struct{}), streams: map[int]accesslog.Consumer{}}
-	p, err := newPipeline(c, nil, r.print, slog.New(slog.DiscardHandler))
+	p, err := newPipeline(c, known, r.print, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

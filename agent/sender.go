@@ -24,6 +24,6 @@ func (s *inlet) sentFrom(from netip.Addr) {
 // sentBy finds the pod that has sent i.
 func (s *inlet) sentBy(i *spanbuilder.Item, o *spanbuilder.Origin) {
 	pod, by := s.sender.OfSpan(i, o, &s.look)
-	i.Pod = pod
+	i.Pod, i.By = pod, by
 	s.tally.senders[by]++
 }

@@ -163,6 +163,7 @@ func (t *Table) meetSpan(a, s *Item) {
 	a.Logger.met(t.now)
 	a.Logger.learn(s.Tracer, UpstreamID)
 	s.pair = a
+	s.sentBy(a)
 	if t.holdsBack(s) {
 		t.holds.insert(s)
 		return

@@ -44,6 +44,7 @@ type Item struct {
 	Bytes []byte    // the encoded entry or span; the item's own
 	Cell  slab.Ref  // where the bytes are
 	Pod   *pods.Pod // its sender, nil if that is not known
+	By    By        // of a span: how that was found
 
 	// Of an entry.
 	Logger     *Logger

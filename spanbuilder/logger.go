@@ -44,6 +44,7 @@ type Logger struct {
 	nameBlock        block // the attribute for logName, when it is a short one
 	nodeHash         uint64
 	node             *Node
+	pod              nodeName   // that the node's id names
 	index            uint16     // by which Loggers.at finds it
 	old              bool       // an Envoy before 1.39, or of unknown version
 	sidecar          netip.Addr // the pod's address when the node is an Istio sidecar
@@ -163,6 +164,7 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 	if len(logName) <= 32 && wire.ASCII(logName) {
 		l.nameBlock = newBlock(envoyLogNameKey.name, string(logName))
 	}
+	l.pod = namedBy(string(l.nodeID))
 	if id, ok := parseIstio(string(node.ID)); ok && id.role == "sidecar" {
 		l.sidecar = id.ip
 	}

@@ -27,7 +27,8 @@ func (n *Node) names(o *Origin) {
 		return
 	}
 	if old := n.service.Load(); old == nil || *old != o.name {
-		n.service.Store(&o.name)
+		name := o.name // a node may be remembered for longer than the origin, which may be large
+		n.service.Store(&name)
 	}
 }
 
@@ -37,6 +38,15 @@ func (s *Nodes) Unnamed(i *Item) *Node {
 		return nil
 	}
 	return s.find(i.Node)
+}
+
+// Unnamed gives l's node if a span of it, from that origin, comes under no name of its own: the span of an attempt does not say
+// of which node it is.
+func (l *Logger) Unnamed(o *Origin) *Node {
+	if l == nil || !o.unknown {
+		return nil
+	}
+	return l.node
 }
 
 // exported learns from a span of the node, which came from a tracer of that format.

@@ -20,6 +20,8 @@ type Origin struct {
 	unknown bool   // that is none
 	claimed claimed
 	kept    bool // it is found again
+
+	extended atomic.Pointer[extension] // with what a pod adds, if it is not kept
 }
 
 // claimed is what a resource says of its pod.

@@ -1,8 +1,6 @@
 package spanbuilder
 
 import (
-	"net/netip"
-
 	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -52,27 +50,4 @@ func (r *request) podAt(a *wire.Address) *pods.Pod {
 		return nil
 	}
 	return r.b.opts.Pods.Load().ByIP(ip, int64(r.start))
-}
-
-// parseIP reads an address as Envoy writes it. Most are IPv4, for which that is done without an allocation.
-func parseIP(b []byte) (netip.Addr, bool) {
-	var four [4]byte
-	part, n, digits := 0, 0, 0
-	for _, c := range b {
-		switch {
-		case c >= '0' && c <= '9' && digits < 3:
-			n, digits = n*10+int(c-'0'), digits+1
-		case c == '.' && digits > 0 && n < 256 && part < 3:
-			four[part] = byte(n)
-			part, n, digits = part+1, 0, 0
-		default:
-			ip, err := netip.ParseAddr(string(b))
-			return ip.Unmap(), err == nil
-		}
-	}
-	if part != 3 || digits == 0 || n > 255 {
-		return netip.Addr{}, false
-	}
-	four[3] = byte(n)
-	return netip.AddrFrom4(four), true
 }

@@ -130,6 +130,10 @@ func TestSenderOfSpans(t *testing.T) {
 		{"uid", []string{"k8s.pod.uid", "u2"}, nil, "10.4.0.2", "u2 attributes"},
 		{"name", []string{"k8s.pod.name", "db-0", "k8s.namespace.name", "shop"}, nil, "10.4.0.2", "u4 attributes"},
 		{"address", []string{"k8s.pod.ip", "10.4.0.3"}, nil, "10.4.0.2", "u2 attributes"},
+		{"an address of nobody, sent on by another pod", []string{"k8s.pod.ip", "10.4.9.9"}, nil, "10.4.0.2", " nothing"},
+		{"an address of nobody, and a node", []string{"k8s.pod.ip", "10.4.9.9"}, proxy("node_id", "envoy-kz2x9"), "10.4.0.2", " nothing"},
+		{"the address of the connection", []string{"k8s.pod.ip", "::ffff:10.4.0.2"}, nil, "10.4.0.2", "u1 attributes"},
+		{"no address", []string{"k8s.pod.ip", "?"}, nil, "10.4.0.2", "u1 address"},
 		{"sent on by another pod", []string{"k8s.pod.uid", "elsewhere"}, nil, "10.4.0.2", " nothing"},
 		{"name and another namespace", []string{"k8s.pod.name", "db-0", "k8s.namespace.name", "other"}, nil, "10.4.0.2", " nothing"},
 		{"connection", nil, nil, "10.4.0.3", "u2 address"},
@@ -316,17 +320,28 @@ func TestOtherSide(t *testing.T) {
 	}
 }
 
-func TestParseIP(t *testing.T) {
-	for _, text := range []string{"10.4.0.2", "0.0.0.0", "255.255.255.255", "256.1.1.1", "1.2.3", "1.2.3.4.5", "1..2.3", "1.2.3.", ".1.2.3", "", "fd00::1", "::ffff:1.2.3.4",
-		"1.2.3.4 ", "a", "1.2.3.4567", "envoy.internal", "/run/x.sock", "fe80::1%eth0"} {
-		want, err := netip.ParseAddr(text)
-		got, ok := parseIP([]byte(text))
-		if ok != (err == nil) || got != want.Unmap() {
-			t.Errorf("%q is %s, %v, want %s", text, got, ok, want)
+// An attribute that is no string is there all the same, and a resource in two parts is one.
+func TestPassedOddResources(t *testing.T) {
+	number := &commonpb.KeyValue{Key: "k8s.pod.name", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: 1}}}
+	part := func(all ...*commonpb.KeyValue) []byte {
+		return wire.AppendBytes(nil, 1, encoded(t, &resourcepb.Resource{Attributes: all}))
+	}
+	head := append(part(number, stringAttribute("service.namespace", "")), part(&commonpb.KeyValue{Key: "k8s.pod.uid"}, stringAttribute("service.name", "unknown_service:java"))...)
+	r := senders(PodOptions{}).Resources()
+	var rs tracepb.ResourceSpans
+	if err := proto.Unmarshal(r.Passed(NewOrigins().Find(head, nil), podOf(t, "u2"), nil).Head, &rs); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, a := range rs.Resource.Attributes {
+		seen[a.Key]++
+	}
+	for key, n := range seen {
+		if n != 1 {
+			t.Errorf("%s is there %d times", key, n)
 		}
 	}
-	text := []byte("10.4.0.2")
-	if n := testing.AllocsPerRun(100, func() { parseIP(text) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	if seen["k8s.pod.ip"] != 1 || seen["service.name"] != 1 || rs.Resource.Attributes[0].Value.GetIntValue() != 1 {
+		t.Errorf("it is %v", rs.Resource)
 	}
 }

@@ -13,7 +13,7 @@ type Senders struct {
 	opts   PodOptions
 	index  *pods.Index
 	scope  []byte // of all spans that are made
-	ids    *lru.Cache[uint64, nodeName]
+	ids    *lru.Cache[uint64, nodeID]
 	made   *lru.Cache[madeKey, *ring.Resource]
 	passed *lru.Cache[passedKey, *ring.Resource]
 }
@@ -26,14 +26,19 @@ type PodOptions struct {
 
 type (
 	madeKey struct {
-		logger  *Logger
-		pod     *pods.Pod
-		service string
+		logger   *Logger
+		pod      *pods.Pod
+		service  string
+		exported bool // by the tracer; else it is the node's cluster, before which other names come
 	}
 	passedKey struct {
 		origin  *Origin
 		pod     *pods.Pod
 		service string
+	}
+	extension struct {
+		passedKey
+		resource *ring.Resource
 	}
 )
 
@@ -44,7 +49,7 @@ const (
 
 // NewSenders makes an empty set. Pods are looked up in the index, which is nil where there are none; version is that of the agent.
 func NewSenders(index *pods.Index, o PodOptions, version string) *Senders {
-	ids, err1 := lru.New[uint64, nodeName](maxNodeNames)
+	ids, err1 := lru.New[uint64, nodeID](maxNodeNames)
 	made, err2 := lru.New[madeKey, *ring.Resource](maxResources)
 	passed, err3 := lru.New[passedKey, *ring.Resource](maxResources)
 	if err1 != nil || err2 != nil || err3 != nil {
@@ -68,7 +73,7 @@ func (s *Senders) Resources() Resources { return Resources{all: s} }
 func (r *Resources) Made(l *Logger, p *pods.Pod) *ring.Resource {
 	k := madeKey{logger: l, pod: p}
 	if s := l.node.service.Load(); s != nil {
-		k.service = *s
+		k.service, k.exported = *s, true
 	} else if s := l.node.cluster.Load(); s != nil {
 		k.service = *s
 	}
@@ -99,14 +104,28 @@ func (r *Resources) Passed(o *Origin, p *pods.Pod, n *Node) *ring.Resource {
 	if r.last.passed != nil && k == r.passed {
 		return r.last.passed
 	}
-	found, ok := r.all.passed.Get(k)
-	if !ok {
-		found = &ring.Resource{Head: r.all.extend(o, p, k.service), Scope: o.Resource.Scope}
-		if old, had, _ := r.all.passed.PeekOrAdd(k, found); had && o.kept {
-			found = old
-		}
-	}
+	found := r.all.extended(k)
 	r.passed, r.last.passed = k, found
+	return found
+}
+
+// extended gives the resource of what came with what a pod adds. That of an origin which is too large to be found again goes
+// when its spans have gone: the origin has it.
+func (s *Senders) extended(k passedKey) *ring.Resource {
+	o := k.origin
+	if !o.kept {
+		if x := o.extended.Load(); x != nil && x.passedKey == k {
+			return x.resource
+		}
+	} else if found, ok := s.passed.Get(k); ok {
+		return found
+	}
+	found := &ring.Resource{Head: s.extend(o, k.pod, k.service), Scope: o.Resource.Scope}
+	if !o.kept {
+		o.extended.Store(&extension{k, found})
+	} else if old, had, _ := s.passed.PeekOrAdd(k, found); had {
+		return old
+	}
 	return found
 }
 
@@ -141,20 +160,40 @@ func (s *Senders) extend(o *Origin, p *pods.Pod, service string) []byte {
 // nodeName is what a node id says of its pod.
 type nodeName struct{ namespace, name string } // without a namespace it is whatever pod has that name
 
-// ofNode gives the pod that a node id names, by the forms of Istio (role~ip~pod.namespace~domain), Envoy Gateway and Contour
+// nodeID is an id with what it says: others may have the same hash.
+type nodeID struct {
+	id string
+	nodeName
+}
+
+// namedBy gives the name of the pod in a node id, by the forms of Istio (role~ip~pod.namespace~domain), Envoy Gateway and Contour
 // (the pod's name).
-func (s *Senders) ofNode(hash uint64, id []byte, at int64) *pods.Pod {
+func namedBy(id string) nodeName {
+	if len(id) > maxResourceValue {
+		return nodeName{}
+	}
+	if istio, ok := parseIstio(id); ok {
+		return nodeName{istio.namespace, istio.pod}
+	}
+	if len(id) > maxPodName {
+		return nodeName{}
+	}
+	return nodeName{name: id}
+}
+
+// ofNode gives the pod that the node with that id names. What is longer than any id that names one is not remembered.
+func (s *Senders) ofNode(known *pods.Snapshot, hash uint64, id []byte, at int64) *pods.Pod {
+	if len(id) > maxResourceValue {
+		return nil
+	}
 	n, ok := s.ids.Get(hash)
-	if !ok {
-		if istio, isIstio := parseIstio(string(id)); isIstio {
-			n = nodeName{istio.namespace, istio.pod}
-		} else if len(id) <= maxPodName {
-			n.name = string(id)
-		}
+	if !ok || n.id != string(id) {
+		n.id = string(id)
+		n.nodeName = namedBy(n.id)
 		s.ids.Add(hash, n)
 	}
 	if n.name == "" {
 		return nil
 	}
-	return s.index.Load().ByName(n.namespace, n.name, at)
+	return known.ByName(n.namespace, n.name, at)
 }

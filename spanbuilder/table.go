@@ -303,7 +303,9 @@ func (t *Table) joined(e, s *Item) {
 	t.met(e.Logger)
 	t.id.learnRelation(s)
 	h, is := e.head, t.spanHead(s)
-	if s.pair = e; t.holdsBack(s) {
+	s.pair = e
+	s.sentBy(e)
+	if t.holdsBack(s) {
 		t.holds.insert(s)
 	} else if id := t.finish(s, Joined); is.half == nil {
 		is.own = id

@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -107,7 +108,9 @@ func (x *Index) set(source string, records []Record) {
 			e = &entity{key: key}
 			x.entities[key] = e
 		}
-		e.views = append(e.views, view{source, r})
+		// In the order of their sources: what they say together does not depend on who spoke last.
+		at, _ := slices.BinarySearchFunc(e.views, source, func(v view, source string) int { return cmp.Compare(v.source, source) })
+		e.views = slices.Insert(e.views, at, view{source, r})
 		x.dirty[e] = true
 	}
 }
@@ -190,6 +193,12 @@ func (x *Index) show(e *entity, now time.Time) bool {
 		return true
 	}
 	next, ips := e.merged()
+	if e.shown != nil && e.shown.Detail != nil && next.Detail == nil {
+		// The pod has gone, and its EndpointSlice goes a little later: what was known of it stays until then.
+		still := *e.shown
+		still.Service, still.Deleted = next.Service, 0
+		next, ips = &still, e.ips
+	}
 	if e.shown != nil && e.shown.is(next) && slices.Equal(e.ips, ips) {
 		return false
 	}

@@ -19,7 +19,19 @@ type Snapshot struct {
 // have been it. Pods in the network of their node share its address and are never found by it.
 func (s *Snapshot) ByIP(a netip.Addr, at int64) *Pod {
 	one, more := s.byIP.get(a)
-	return choose(one, more, at)
+	p := choose(one, more, at)
+	if p == nil || p.UID != "" {
+		return p
+	}
+	// An EndpointSlice that gives no uid: the pod of that name says more, perhaps that the address is its node's.
+	q := s.ByName(p.Namespace, p.Name, at)
+	switch {
+	case q == nil || q.UID == "":
+		return p
+	case q.Detail != nil && q.Detail.HostNetwork:
+		return nil
+	}
+	return q
 }
 
 // ByUID gives the pod with that uid, nil when it is not known. Only pods of which more is known than an EndpointSlice says
@@ -70,7 +82,10 @@ func choose(one *Pod, more []*Pod, at int64) *Pod {
 		switch {
 		case best == nil || p.before(best, at):
 			best, sure = p, true
-		case !best.before(p, at):
+		case best.before(p, at) || p.mayBe(best) && p.UID == "":
+		case p.mayBe(best):
+			best = p
+		default:
 			sure = false
 		}
 	}
@@ -86,6 +101,11 @@ func (p *Pod) before(q *Pod, at int64) bool {
 		return b
 	}
 	return p.Started > q.Started
+}
+
+// mayBe tells whether p and q are one pod, of which one source gives no uid.
+func (p *Pod) mayBe(q *Pod) bool {
+	return p.Namespace == q.Namespace && p.Name == q.Name && (p.UID == "" || q.UID == "")
 }
 
 // gone tells whether the pod was gone at that time. That it is gone is heard a little later than it is so.

@@ -99,6 +99,7 @@ func (s *store) Replace(objects []any, _ string) error {
 	s.w.index.Replace(s.source.prefix, all)
 	s.w.index.Publish(time.Now())
 	s.source.Lists.Add(1)
+	s.source.answer()
 	if !s.source.synced.Swap(true) {
 		s.w.log.Info("the "+s.source.Name+" of the cluster are known", "objects", len(objects))
 	}

@@ -67,9 +67,15 @@ type Source struct {
 	Failed atomic.Int64 // requests that failed, or watches that broke off with an error
 
 	prefix  string
+	after   *Source // begins first; nil for none
 	synced  atomic.Bool
 	failing atomic.Int64 // requests in a row
+
+	first    chan struct{} // closed when all have been read, or a request has failed
+	answered sync.Once
 }
+
+func (s *Source) answer() { s.answered.Do(func() { close(s.first) }) }
 
 // Synced tells whether all objects have been read once.
 func (s *Source) Synced() bool { return s.synced.Load() }
@@ -83,7 +89,7 @@ func New(index *pods.Index, o Options) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // what the library would log is counted and logged here
+	quiet()
 	c.UserAgent = o.UserAgent
 	c.ContentType = runtime.ContentTypeProtobuf
 	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
@@ -112,13 +118,16 @@ func New(index *pods.Index, o Options) (*Watcher, error) {
 		if o.Node != "" {
 			w.watch(ctx, &Source{Name: "pods", prefix: "pod/"}, core, "pods", &corev1.Pod{}, fields.OneTermEqualSelector("spec.nodeName", o.Node))
 		}
-		// An EndpointSlice does not say that a pod's address is its node's, and then that of others, too.
+		// An EndpointSlice does not say that a pod's address is its node's, and then that of others, too. So these come first.
 		w.watch(ctx, &Source{Name: "host network pods", prefix: "host/"}, core, "pods", &corev1.Pod{}, fields.OneTermEqualSelector("spec.hostNetwork", "true"))
 	}
-	w.watch(ctx, &Source{Name: "endpoint slices", prefix: "slice/"}, discovery, "endpointslices", &discoveryv1.EndpointSlice{}, fields.Everything())
+	w.watch(ctx, &Source{Name: "endpoint slices", prefix: "slice/", after: w.Sources[len(w.Sources)-1]}, discovery, "endpointslices", &discoveryv1.EndpointSlice{}, fields.Everything())
 	w.running.Go(func() { w.publish(ctx) })
 	return w, nil
 }
+
+// quiet keeps the library from logging: that is counted and logged here. What it sets is read by all watchers without a lock.
+var quiet = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
 
 func clientConfig(kubeconfig string) (*rest.Config, error) {
 	if kubeconfig == "" {
@@ -141,7 +150,7 @@ func clientConfig(kubeconfig string) (*rest.Config, error) {
 // watch lists and watches the objects of a source until ctx is over. A reflector does what is due when a watch ends, when its
 // version is too old, and when the server asks to wait.
 func (w *Watcher) watch(ctx context.Context, s *Source, c *rest.RESTClient, resource string, kind runtime.Object, selector fields.Selector) {
-	w.Sources = append(w.Sources, s)
+	w.Sources, s.first = append(w.Sources, s), make(chan struct{})
 	request := func(o metav1.ListOptions) *rest.Request {
 		o.FieldSelector = selector.String()
 		return c.Get().Resource(resource).VersionedParams(&o, metav1.ParameterCodec)
@@ -160,8 +169,20 @@ func (w *Watcher) watch(ctx context.Context, s *Source, c *rest.RESTClient, reso
 		},
 	}
 	r := cache.NewReflectorWithOptions(lw, kind, &store{w, s}, cache.ReflectorOptions{Name: "alspan " + s.Name, TypeDescription: s.Name})
-	w.running.Go(func() { r.RunWithContext(ctx) })
+	w.running.Go(func() {
+		if s.after != nil {
+			select {
+			case <-ctx.Done():
+			case <-s.after.first:
+			case <-time.After(patience):
+			}
+		}
+		r.RunWithContext(ctx)
+	})
 }
+
+// patience is how long a source waits for the one before it, whatever becomes of that.
+const patience = 10 * time.Second
 
 // result counts what became of a request; the log says when requests begin to fail and when they are answered again. It holds up
 // those that fail again and again: not all ways through a reflector have a pause, and every node asks.
@@ -175,6 +196,7 @@ func (w *Watcher) result(ctx context.Context, s *Source, err error) {
 	if ctx.Err() != nil {
 		return
 	}
+	s.answer()
 	s.Failed.Add(1)
 	n := s.failing.Add(1)
 	if n == 1 {
