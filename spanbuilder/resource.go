@@ -34,9 +34,12 @@ func (a *attributes) add(key, value string) {
 	a.list = append(a.list, pods.KeyValue{Key: key, Value: value})
 }
 
+// maxResourceAttributes is far above what any pod has: OpenTelemetry has no limit for resources.
+const maxResourceAttributes = 4096
+
 // append appends them as fields of a Resource.
 func (a *attributes) append(dst []byte) []byte {
-	s := encoder{dst: dst, field: resourceAttributes, limit: maxResourceValue}
+	s := encoder{dst: dst, field: resourceAttributes, limit: maxResourceValue, count: maxAttributes - maxResourceAttributes}
 	for _, kv := range a.list {
 		s.textOf(kv.Key, []byte(kv.Value))
 	}

@@ -1,6 +1,7 @@
 package spanbuilder
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -113,5 +114,19 @@ func TestResourceIsBounded(t *testing.T) {
 	n := len(madeHead(NewLoggers(NewNodes(), nil).Find(&wire.Node{ID: long, Cluster: long, Region: long, Zone: long}, long, netip.Addr{})))
 	if n > 6*(maxResourceValue+64) {
 		t.Errorf("a resource of %d bytes", n)
+	}
+}
+
+// A pod may have more labels than a span may have attributes.
+func TestResourceOfManyLabels(t *testing.T) {
+	const n = 3 * maxAttributes
+	p := &pods.Pod{Namespace: "n", Name: "p", Detail: &pods.Detail{}}
+	for i := range n {
+		p.Detail.Labels = append(p.Detail.Labels, pods.KeyValue{Key: fmt.Sprint("l", i), Value: "v"})
+	}
+	r := NewSenders(pods.NewIndex(), PodOptions{}, "test").Resources()
+	got := decodeResource(t, r.Made(NewLoggers(NewNodes(), nil).Find(&wire.Node{}, nil, netip.Addr{}), p).Head)
+	if len(got.Attributes) < n {
+		t.Errorf("%d attributes, want more than %d", len(got.Attributes), n)
 	}
 }
