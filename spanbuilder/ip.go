@@ -55,7 +55,7 @@ func parseSix(b []byte) (six [16]byte, ok bool) {
 				return six, false
 			}
 			copy(six[n:], four[:])
-			n, i = n+4, len(b)
+			n += 4
 			break
 		}
 		if i == from || i-from > 4 || n > 14 {
