@@ -27,7 +27,8 @@ const chunkSize = 64 << 10
 // A printer takes spans instead of the upstream.
 type printer func([]*tracepb.ResourceSpans)
 
-// newPipeline makes the pipeline that c describes; index has the pods, and is nil where there are none. With a printer, spans are given to it instead of sent.
+// newPipeline makes the pipeline that c describes; index has the pods, and is nil where there are none. With a printer, spans are
+// given to it instead of sent.
 func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.Logger) (*Pipeline, error) {
 	nodes := spanbuilder.NewNodes()
 	p := &Pipeline{

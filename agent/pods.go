@@ -34,18 +34,3 @@ func watchPods(c *config.Pods, log *slog.Logger) (*watch.Watcher, error) {
 	}
 	return w, nil
 }
-
-// knownPods gives the index that w fills, nil if nobody does.
-func knownPods(w *watch.Watcher) *pods.Index {
-	if w == nil {
-		return nil
-	}
-	return w.Index()
-}
-
-// unwatch ends the watching of pods.
-func (a *Agent) unwatch() {
-	if a.watcher != nil {
-		a.watcher.Stop()
-	}
-}

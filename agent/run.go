@@ -37,16 +37,16 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{cfg: c, log: log, watcher: watcher, failed: make(chan error, 16), parted: make(chan struct{})}
-	if a.pipeline, err = newPipeline(c, knownPods(watcher), print, log); err != nil {
-		a.unwatch()
+	if a.pipeline, err = newPipeline(c, watcher.Index(), print, log); err != nil {
+		a.watcher.Stop()
 		return nil, err
 	}
 	if a.receiver, err = listen(&c.Receive, a.pipeline, log); err != nil {
-		a.unwatch()
+		a.watcher.Stop()
 		return nil, err
 	}
 	if a.admin, err = newAdmin(a); err != nil {
-		a.unwatch()
+		a.watcher.Stop()
 		a.receiver.close()
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (a *Agent) Stop() {
 	a.abort()
 	a.pipeline.close()
 	a.admin.stop()
-	a.unwatch()
+	a.watcher.Stop()
 	e, s := &a.pipeline.Entries, &a.pipeline.Spans
 	lost := dropped(s.Dropped[:])
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)

@@ -57,11 +57,7 @@ func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim
 
 // Span writes a span that came, with what e says added to it unless e is nil.
 func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	node := l.Unnamed(s.Origin)
-	if l == nil {
-		node = w.p.nodes.Unnamed(s)
-	}
-	w.out.Begin(w.p.core, w.of.Passed(s.Origin, s.Pod, node))
+	w.out.Begin(w.p.core, w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s, l)))
 	encode := func(dst []byte) ([]byte, spanbuilder.Repairs) {
 		return w.extender.Span(w.p.builder, dst, s, change, e, l, c)
 	}

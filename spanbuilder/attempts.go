@@ -164,11 +164,7 @@ func (t *Table) meetSpan(a, s *Item) {
 	a.Logger.learn(s.Tracer, UpstreamID)
 	s.pair = a
 	s.sentBy(a)
-	if t.holdsBack(s) {
-		t.holds.insert(s)
-		return
-	}
-	t.finish(s, Joined)
+	t.send(s, Joined)
 }
 
 // sameAttempt tells whether the CLIENT span s, which has a's id, is that of the attempt a, and not of the Envoy before it,
@@ -194,7 +190,7 @@ func (t *Table) addAttemptSpan(s *Item) {
 	waiting := t.byID[s.ID]
 	logs := slices.ContainsFunc(t.services[s.Origin.Service], func(n *Node) bool { return n.attempts.Load() })
 	if t.clients[s.ID] != nil || !logs && len(waiting) == 0 {
-		t.send(s)
+		t.send(s, t.cause)
 		return
 	}
 	t.clients[s.ID] = s

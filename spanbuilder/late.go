@@ -13,7 +13,7 @@ func (t *Table) timeUp(i *Item) {
 		}
 		t.node(i.Node).alone.Add(1)
 		t.departs(i)
-		t.send(i)
+		t.send(i, t.cause)
 		return
 	}
 	if i.Replaces { // its copy had left
@@ -122,7 +122,7 @@ func (t *Table) lateSpan(s *Item, logger uint16, sealed bool) {
 	}
 	switch {
 	case sealed:
-		t.send(s)
+		t.send(s, t.cause)
 	case t.ids.Known(s.Trace, s.ID, t.ticks) == Made && (s.half == nil || s.half.keeps()):
 		t.end(s, AlreadyMade)
 	default:
@@ -131,12 +131,12 @@ func (t *Table) lateSpan(s *Item, logger uint16, sealed bool) {
 }
 
 // send lets a span go, as soon as it is known whether it shares its id.
-func (t *Table) send(s *Item) {
+func (t *Table) send(s *Item, f Fate) {
 	if t.holdsBack(s) {
 		t.holds.insert(s)
 		return
 	}
-	t.finish(s, t.cause)
+	t.finish(s, f)
 }
 
 // departed is a span that left without its entry.

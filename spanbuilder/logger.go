@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -120,7 +118,7 @@ type Loggers struct {
 	next     atomic.Uint32
 	byIndex  [maxLoggers]atomic.Pointer[Logger] // the newest that has the index
 	settings map[string]Relation
-	known    *lru.Cache[string, *Logger]
+	known    cache[string, *Logger]
 }
 
 // maxLoggers bounds the loggers that are remembered: several logs for each Envoy of a large cluster, since a proxy may
@@ -129,11 +127,7 @@ const maxLoggers = 16384
 
 // NewLoggers makes an empty set. The settings are by log name.
 func NewLoggers(nodes *Nodes, settings map[string]Relation) *Loggers {
-	known, err := lru.New[string, *Logger](maxLoggers)
-	if err != nil {
-		panic(err) // only a size below one is refused
-	}
-	return &Loggers{nodes: nodes, settings: settings, known: known}
+	return &Loggers{nodes: nodes, settings: settings, known: newCache[string, *Logger](maxLoggers)}
 }
 
 // Find gives the logger with that node and log name; from is the sender's address. Nothing of the arguments is kept.

@@ -3,8 +3,6 @@ package spanbuilder
 import (
 	"sync/atomic"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/alspan/alspan/internal/propagation"
 )
 
@@ -32,21 +30,18 @@ func (n *Node) names(o *Origin) {
 	}
 }
 
-// Unnamed gives the node that the span i is of if that exports under no name of its own, nil for all others.
-func (s *Nodes) Unnamed(i *Item) *Node {
-	if i.Node == 0 || !i.Origin.unknown {
+// Unnamed gives the node that the span i is of if that exports under no name of its own, nil for all others. With l the span was
+// joined with what l has logged: that of an attempt does not say of which node it is.
+func (s *Nodes) Unnamed(i *Item, l *Logger) *Node {
+	switch {
+	case !i.Origin.unknown:
+		return nil
+	case l != nil:
+		return l.node
+	case i.Node == 0:
 		return nil
 	}
 	return s.find(i.Node)
-}
-
-// Unnamed gives l's node if a span of it, from that origin, comes under no name of its own: the span of an attempt does not say
-// of which node it is.
-func (l *Logger) Unnamed(o *Origin) *Node {
-	if l == nil || !o.unknown {
-		return nil
-	}
-	return l.node
 }
 
 // exported learns from a span of the node, which came from a tracer of that format.
@@ -70,19 +65,13 @@ func (n *Node) met() {
 const mostAlone = 64
 
 // Nodes are the Envoys, by the hash of their id.
-type Nodes struct{ known *lru.Cache[uint64, *Node] }
+type Nodes struct{ known cache[uint64, *Node] }
 
 // maxNodes bounds the Envoys that are remembered.
 const maxNodes = 8192
 
 // NewNodes makes an empty set.
-func NewNodes() *Nodes {
-	known, err := lru.New[uint64, *Node](maxNodes)
-	if err != nil {
-		panic(err) // only a size below one is refused
-	}
-	return &Nodes{known}
-}
+func NewNodes() *Nodes { return &Nodes{newCache[uint64, *Node](maxNodes)} }
 
 // Of gives the node that the span i is of, and learns that it exports spans. It gives nil if i does not say.
 func (s *Nodes) Of(i *Item) *Node {
@@ -97,12 +86,5 @@ func (s *Nodes) Of(i *Item) *Node {
 
 // find gives the node with that hash.
 func (s *Nodes) find(hash uint64) *Node {
-	if n, ok := s.known.Get(hash); ok {
-		return n
-	}
-	n := &Node{hash: hash}
-	if old, ok, _ := s.known.PeekOrAdd(hash, n); ok {
-		return old
-	}
-	return n
+	return s.known.find(hash, func() *Node { return &Node{hash: hash} })
 }

@@ -5,8 +5,6 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -29,7 +27,7 @@ type claimed struct{ uid, namespace, name, ip string }
 
 // Origins finds the Origin of received spans. The strings in a resource are looked at once, not with each request.
 type Origins struct {
-	known *lru.Cache[xxh3.Uint128, *Origin]
+	known cache[xxh3.Uint128, *Origin]
 	// Repaired counts strings of resources and scopes that were not UTF-8, once for each resource that is remembered.
 	Repaired atomic.Int64
 }
@@ -41,13 +39,7 @@ const (
 )
 
 // NewOrigins makes an empty set.
-func NewOrigins() *Origins {
-	known, err := lru.New[xxh3.Uint128, *Origin](maxOrigins)
-	if err != nil {
-		panic(err) // only a size below one is refused
-	}
-	return &Origins{known: known}
-}
+func NewOrigins() *Origins { return &Origins{known: newCache[xxh3.Uint128, *Origin](maxOrigins)} }
 
 // Find gives the origin with those fields of ResourceSpans and of ScopeSpans. Nothing of the arguments is kept.
 func (s *Origins) Find(head, scope []byte) *Origin {

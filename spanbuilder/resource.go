@@ -89,7 +89,7 @@ func (s *Senders) serviceName(n *Node, p *pods.Pod, logName string) string {
 	}
 	switch {
 	case p != nil:
-		return workloadName(p)
+		return p.WorkloadName()
 	case logName != "":
 		return logName
 	}
@@ -105,13 +105,6 @@ func (s *Senders) wanted(p *pods.Pod) string {
 		return name
 	}
 	return cmp.Or(p.Detail.App.Instance, p.Detail.App.Name)
-}
-
-func workloadName(p *pods.Pod) string {
-	if p.Detail != nil && p.Detail.Workload.Kind != pods.NoWorkload {
-		return p.Detail.Workload.Name
-	}
-	return p.Name
 }
 
 // describePod adds what is known of a pod, by OpenTelemetry's conventions for Kubernetes (resource/k8s, and

@@ -257,7 +257,7 @@ func TestPassedResources(t *testing.T) {
 		}
 		item := Item{Origin: origin, facts: facts{Node: new(derivation).hash([]byte("n"))}}
 		r := senders(PodOptions{}).Resources()
-		got := r.Passed(origin, podOf(t, "u1"), nodes.Unnamed(&item))
+		got := r.Passed(origin, podOf(t, "u1"), nodes.Unnamed(&item, nil))
 		var rs tracepb.ResourceSpans
 		if err := proto.Unmarshal(got.Head, &rs); err != nil {
 			t.Fatal(err)

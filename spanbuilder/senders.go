@@ -1,8 +1,6 @@
 package spanbuilder
 
 import (
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/wire"
@@ -13,9 +11,9 @@ type Senders struct {
 	opts   PodOptions
 	index  *pods.Index
 	scope  []byte // of all spans that are made
-	ids    *lru.Cache[uint64, nodeID]
-	made   *lru.Cache[madeKey, *ring.Resource]
-	passed *lru.Cache[passedKey, *ring.Resource]
+	ids    cache[uint64, nodeID]
+	made   cache[madeKey, *ring.Resource]
+	passed cache[passedKey, *ring.Resource]
 }
 
 // PodOptions say what is told of pods.
@@ -49,13 +47,8 @@ const (
 
 // NewSenders makes an empty set. Pods are looked up in the index, which is nil where there are none; version is that of the agent.
 func NewSenders(index *pods.Index, o PodOptions, version string) *Senders {
-	ids, err1 := lru.New[uint64, nodeID](maxNodeNames)
-	made, err2 := lru.New[madeKey, *ring.Resource](maxResources)
-	passed, err3 := lru.New[passedKey, *ring.Resource](maxResources)
-	if err1 != nil || err2 != nil || err3 != nil {
-		panic("a cache is too small") // only a size below one is refused
-	}
-	return &Senders{opts: o, index: index, scope: newScope(version), ids: ids, made: made, passed: passed}
+	return &Senders{opts: o, index: index, scope: newScope(version), ids: newCache[uint64, nodeID](maxNodeNames),
+		made: newCache[madeKey, *ring.Resource](maxResources), passed: newCache[passedKey, *ring.Resource](maxResources)}
 }
 
 // Resources gives resources to one goroutine, which usually asks for the same ones again and again.
@@ -80,15 +73,10 @@ func (r *Resources) Made(l *Logger, p *pods.Pod) *ring.Resource {
 	if r.last.made != nil && k == r.made {
 		return r.last.made
 	}
-	found, ok := r.all.made.Get(k)
-	if !ok {
-		found = &ring.Resource{Head: r.all.describe(l, p), Scope: r.all.scope}
-		if old, had, _ := r.all.made.PeekOrAdd(k, found); had {
-			found = old
-		}
-	}
-	r.made, r.last.made = k, found
-	return found
+	r.made, r.last.made = k, r.all.made.find(k, func() *ring.Resource {
+		return &ring.Resource{Head: r.all.describe(l, p), Scope: r.all.scope}
+	})
+	return r.last.made
 }
 
 // Passed gives the resource of a span that came, from an Envoy or, with nil, from somebody else: what it was, and what the pod
@@ -104,29 +92,26 @@ func (r *Resources) Passed(o *Origin, p *pods.Pod, n *Node) *ring.Resource {
 	if r.last.passed != nil && k == r.passed {
 		return r.last.passed
 	}
-	found := r.all.extended(k)
-	r.passed, r.last.passed = k, found
-	return found
+	r.passed, r.last.passed = k, r.all.extended(k)
+	return r.last.passed
 }
 
 // extended gives the resource of what came with what a pod adds. That of an origin which is too large to be found again goes
 // when its spans have gone: the origin has it.
 func (s *Senders) extended(k passedKey) *ring.Resource {
 	o := k.origin
-	if !o.kept {
-		if x := o.extended.Load(); x != nil && x.passedKey == k {
-			return x.resource
-		}
-	} else if found, ok := s.passed.Get(k); ok {
-		return found
+	fresh := func() *ring.Resource {
+		return &ring.Resource{Head: s.extend(o, k.pod, k.service), Scope: o.Resource.Scope}
 	}
-	found := &ring.Resource{Head: s.extend(o, k.pod, k.service), Scope: o.Resource.Scope}
-	if !o.kept {
-		o.extended.Store(&extension{k, found})
-	} else if old, had, _ := s.passed.PeekOrAdd(k, found); had {
-		return old
+	if o.kept {
+		return s.passed.find(k, fresh)
 	}
-	return found
+	if x := o.extended.Load(); x != nil && x.passedKey == k {
+		return x.resource
+	}
+	x := &extension{k, fresh()}
+	o.extended.Store(x)
+	return x.resource
 }
 
 // extend gives the fields of a ResourceSpans with what the pod adds to its Resource. What is there already is left alone,

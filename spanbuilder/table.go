@@ -107,7 +107,7 @@ func (t *Table) Add(in *Item) {
 		t.addAttemptSpan(i)
 	case ZipkinSpan:
 		t.arrives(i)
-		t.send(i)
+		t.send(i, t.cause)
 	}
 }
 

@@ -51,7 +51,7 @@ func (t *Table) expire(l *list) {
 	case &t.callers:
 		l.remove(i)
 		delete(t.clients, i.ID)
-		t.send(i)
+		t.send(i, t.cause)
 	case &t.tries[0], &t.tries[1], &t.tries[2]:
 		if i.stage < len(t.tries)-1 {
 			l.remove(i)

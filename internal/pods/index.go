@@ -2,9 +2,9 @@ package pods
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,8 +80,8 @@ func (x *Index) Set(source string, records []Record) {
 func (x *Index) Replace(prefix string, sources map[string][]Record) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for name := range maps.Keys(x.sources) {
-		if _, ok := sources[name]; !ok && len(name) >= len(prefix) && name[:len(prefix)] == prefix {
+	for name := range x.sources {
+		if _, ok := sources[name]; !ok && strings.HasPrefix(name, prefix) {
 			x.set(name, nil)
 		}
 	}

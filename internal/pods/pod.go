@@ -88,6 +88,11 @@ func (p *Pod) PeerName() string {
 	if p.Service != "" {
 		return p.Service
 	}
+	return p.WorkloadName()
+}
+
+// WorkloadName gives the name of what made p, p's own if nobody did.
+func (p *Pod) WorkloadName() string {
 	if p.Detail != nil && p.Detail.Workload.Kind != NoWorkload {
 		return p.Detail.Workload.Name
 	}

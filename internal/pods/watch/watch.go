@@ -46,7 +46,7 @@ func InCluster() bool {
 	return err == nil
 }
 
-// Watcher keeps an index up to date.
+// Watcher keeps an index up to date. A nil one has none, and nothing to do.
 type Watcher struct {
 	// Sources are what is watched: each counts for itself.
 	Sources []*Source
@@ -250,10 +250,18 @@ func (w *Watcher) publish(ctx context.Context) {
 }
 
 // Index gives what is kept up to date.
-func (w *Watcher) Index() *pods.Index { return w.index }
+func (w *Watcher) Index() *pods.Index {
+	if w == nil {
+		return nil
+	}
+	return w.index
+}
 
 // Stop ends all watches.
 func (w *Watcher) Stop() {
+	if w == nil {
+		return
+	}
 	w.stop()
 	w.running.Wait()
 }
