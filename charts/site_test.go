@@ -178,15 +178,5 @@ func (s *site) labelled(ctx context.Context, selector string) (found []string, e
 // eventually asks again and again until there is no error.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	cluster.Eventually(t, time.Minute, ask)
 }

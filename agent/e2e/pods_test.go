@@ -61,12 +61,9 @@ func (c *town) settle(t *testing.T, r resident) {
 		}
 		m["ownerReferences"] = []object{{"apiVersion": api, "kind": r.owner[0], "name": r.owner[1], "uid": "u", "controller": true}}
 	}
-	path := "/api/v1/namespaces/" + r.namespace + "/pods"
-	c.create(t, path, object{"apiVersion": "v1", "kind": "Pod", "metadata": m,
+	c.create(t, "/api/v1/namespaces/"+r.namespace+"/pods", object{"apiVersion": "v1", "kind": "Pod", "metadata": m,
 		"spec": object{"nodeName": r.node, "hostNetwork": r.host, "containers": []object{{"name": "main", "image": "reg.example/main:1.0"}}}})
-	err := c.Patch(t.Context(), path+"/"+r.name+"/status", "application/merge-patch+json", object{"status": object{"phase": "Running", "podIP": r.ip,
-		"podIPs": []object{{"ip": r.ip}}, "startTime": r.began.UTC().Format(time.RFC3339)}})
-	if err != nil {
+	if err := c.Report(t.Context(), r.namespace, r.name, "Running", r.began, r.ip); err != nil {
 		t.Fatal(err)
 	}
 }

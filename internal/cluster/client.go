@@ -69,6 +69,16 @@ func (c *Client) Delete(ctx context.Context, path string) error {
 	return c.do(ctx, http.MethodDelete, path, "", nil, nil)
 }
 
+// Report says of a pod what its kubelet would: the phase it is in, since when it is there, and its addresses.
+func (c *Client) Report(ctx context.Context, namespace, pod, phase string, began time.Time, ips ...string) error {
+	var all []object
+	for _, ip := range ips {
+		all = append(all, object{"ip": ip})
+	}
+	return c.Patch(ctx, "/api/v1/namespaces/"+namespace+"/pods/"+pod+"/status", "application/merge-patch+json", object{"status": object{
+		"phase": phase, "podIP": ips[0], "podIPs": all, "startTime": began.UTC().Format(time.RFC3339)}})
+}
+
 func (c *Client) do(ctx context.Context, method, path, contentType string, body, into any) error {
 	var sent io.Reader
 	if body != nil {

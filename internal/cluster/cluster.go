@@ -57,6 +57,22 @@ func Start(t testing.TB, o Options) *Cluster {
 	return c
 }
 
+// Eventually asks again and again until there is no error, and fails the test with the last one when that takes too long.
+func Eventually(t testing.TB, within time.Duration, ask func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // Run starts a control plane that keeps its files in an empty folder, and waits until it is ready. Close ends it.
 func Run(dir string, o Options) (*Cluster, error) {
 	programs, err := find(o)

@@ -204,15 +204,5 @@ func must(t *testing.T, err error) {
 
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	Eventually(t, time.Minute, ask)
 }

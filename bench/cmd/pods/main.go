@@ -111,20 +111,19 @@ func fill(c *cluster.Cluster, pods, endpoints int) error {
 		wg.Wait()
 	}
 	each(made.pods, pods, 1, func(i int) error {
-		path, name := "/api/v1/namespaces/default/pods", podName(i)
+		name := podName(i)
 		node := "n0"
 		if i >= 100 {
 			node = fmt.Sprint("n", 1+i/100)
 		}
 		containers := []object{container("app", 15), container("istio-proxy", 15)}
-		err := c.Create(ctx, path, object{"metadata": object{"name": name, "labels": object{"app": name, "pod-template-hash": "7d9fb6c5d8", "version": "v1"},
+		err := c.Create(ctx, "/api/v1/namespaces/default/pods", object{"metadata": object{"name": name, "labels": object{"app": name, "pod-template-hash": "7d9fb6c5d8", "version": "v1"},
 			"annotations": object{"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}, "ownerReferences": []object{{"apiVersion": "apps/v1", "kind": "ReplicaSet",
 				"name": "app-7d9fb6c5d8", "uid": "u", "controller": true}}}, "spec": object{"nodeName": node, "containers": containers}})
 		if err != nil {
 			return err
 		}
-		return c.Patch(ctx, path+"/"+name+"/status", "application/merge-patch+json", object{"status": object{"phase": "Running", "podIP": address(i), "podIPs": []object{{"ip": address(i)}},
-			"startTime": "2026-01-01T00:00:00Z"}})
+		return c.Report(ctx, "default", name, "Running", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), address(i))
 	})
 	each(made.endpoints, endpoints, perSlice, func(from int) error {
 		var list []object

@@ -32,13 +32,7 @@ func must(t testing.TB, err error) {
 // eventually asks until the answer is good.
 func eventually(t testing.TB, ask func() error) {
 	t.Helper()
-	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if err = ask(); err == nil {
-			return
-		}
-	}
-	t.Fatal(err)
+	cluster.Eventually(t, 30*time.Second, ask)
 }
 
 // logs is a log that tests read.
@@ -86,7 +80,7 @@ func synced(t testing.TB, w *Watcher) {
 	})
 }
 
-// make makes a pod with an address on a node; more is merged into its metadata, spec into its spec.
+// makePod makes a pod with an address on a node; more is merged into its metadata, spec into its spec.
 func makePod(t testing.TB, c *cluster.Cluster, name, node, ip string, metadata, spec object) {
 	t.Helper()
 	m := object{"name": name, "namespace": "default"}
@@ -103,8 +97,7 @@ func makePod(t testing.TB, c *cluster.Cluster, name, node, ip string, metadata, 
 
 func running(t testing.TB, c *cluster.Cluster, name, ip, phase string) {
 	t.Helper()
-	must(t, c.Patch(t.Context(), "/api/v1/namespaces/default/pods/"+name+"/status", merge, object{"status": object{"phase": phase, "podIP": ip,
-		"podIPs": []object{{"ip": ip}, {"ip": "fd00::" + strings.ReplaceAll(ip, ".", ":")}}, "startTime": time.Now().UTC().Format(time.RFC3339)}}))
+	must(t, c.Report(t.Context(), "default", name, phase, time.Now(), ip, "fd00::"+strings.ReplaceAll(ip, ".", ":")))
 }
 
 func deletePod(t testing.TB, c *cluster.Cluster, name string) {
