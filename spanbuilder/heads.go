@@ -47,7 +47,7 @@ func (t *Table) head(e *Item) {
 		e.Attempts = t.id.attemptKey(t.entry.Text(wire.RequestID), e.Node)
 	}
 	e.head = t.heads.add(e.Attempts, t.now)
-	*e.head = head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, timedOut: e.TimedOut, key: e.Attempts}
+	*e.head = head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts}
 }
 
 // spanHead is what attempts ask of the span s of their request.
@@ -66,6 +66,7 @@ func (t *Table) headDone(h *head, is head) {
 		return
 	}
 	h.done, h.sealed, h.injected, h.trace, h.own, h.parent, h.half = true, is.sealed, is.injected, is.trace, is.own, is.parent, is.half
+	h.timedOut = t.entry.Flags&requestTimeout != 0
 	if v := &t.id.found; v.logged != nil { // by what is known now
 		h.loggedTrace, h.logged = v.logged.Trace, v.logged.Span
 	}

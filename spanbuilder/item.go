@@ -55,7 +55,6 @@ type Item struct {
 	Up         bool // a host was reached
 	Replaces   bool // a copy with trace context of an entry without
 	Waits      bool // its span may come
-	TimedOut   bool // the request took too long
 
 	// Of a span.
 	Origin *Origin
@@ -140,7 +139,7 @@ func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, k Keys, now int6
 	if i.What == AttemptItem || l.node.attempts.Load() {
 		i.Attempts = id.attemptKey(rid, i.Node)
 	}
-	i.HasContext, i.Up, i.TimedOut = id.HasContext(), e.HasUpstream(), e.Flags&requestTimeout != 0
+	i.HasContext, i.Up = id.HasContext(), e.HasUpstream()
 	if v := &id.found; v.logged != nil {
 		i.Trace, i.ID = v.logged.Trace, v.logged.Span
 	}

@@ -330,10 +330,6 @@ func (t *Table) finish(s *Item, f Fate) propagation.SpanID {
 		f = AlreadyMade
 	case e != nil:
 		t.id.proveJoined(&t.claim, s)
-		if e.What == AttemptItem {
-			h := t.headOf(e)
-			t.claim.TimedOut = h != nil && h.timedOut
-		}
 		t.sink.Span(s, change, &t.entry, e.Logger, &t.claim)
 	default:
 		t.sink.Span(s, change, nil, nil, nil)

@@ -25,7 +25,7 @@ func (t *Table) replace(i *Item) {
 			if i.head = old.head; i.head == nil {
 				t.head(i)
 			} else {
-				i.head.loggedTrace, i.head.logged, i.head.timedOut = i.Trace, i.ID, i.TimedOut
+				i.head.loggedTrace, i.head.logged = i.Trace, i.ID
 			}
 			t.end(old, Duplicate)
 			t.meet(i)
