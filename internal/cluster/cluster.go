@@ -164,7 +164,7 @@ func (c *Cluster) Logs() string {
 		if err != nil {
 			text = []byte(err.Error())
 		}
-		fmt.Fprintf(&all, "%s wrote last:\n%s\n", strings.TrimSuffix(filepath.Base(path), ".log"), tail(string(text), 40))
+		fmt.Fprintf(&all, "%s wrote last:\n%s\n", strings.TrimSuffix(filepath.Base(path), ".log"), tail(string(text), 15))
 	}
 	return all.String()
 }

@@ -122,17 +122,29 @@ func TestBadDays(t *testing.T) {
 	} {
 		t.Run(day.name, func(t *testing.T) {
 			failed, began := w.Sources[0].Failed.Load(), time.Now()
-			asked := make(chan struct{}, 100)
-			f.set(func(w http.ResponseWriter, r *http.Request) bool {
-				select {
-				case asked <- struct{}{}:
-				default:
-				}
-				return day.answer(w, r)
+			var answered sync.Map // what was asked for: by each source something else
+			f.set(func(rw http.ResponseWriter, r *http.Request) bool {
+				inItsPlace := true
+				defer func() {
+					if inItsPlace {
+						answered.Store(r.URL.Path+r.URL.Query().Get("fieldSelector"), true)
+					}
+				}()
+				inItsPlace = day.answer(rw, r)
+				return inItsPlace
 			})
 			c.StopAPI() // all watches end
 			must(t, c.StartAPI())
-			<-asked
+			eventually(t, func() error {
+				sources := 0
+				for range answered.Range {
+					sources++
+				}
+				if sources < len(w.Sources) {
+					return fmt.Errorf("%d of %d sources have seen that day", sources, len(w.Sources))
+				}
+				return nil
+			})
 			if got := name(x, "10.0.0.1"); got != "pod-1" {
 				t.Errorf("a pod is %q on that day", got)
 			}
