@@ -8,6 +8,7 @@ package slab
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -148,7 +149,7 @@ func (s *Slab) grow(c int, list *[]int) bool {
 	if pg.buf == nil {
 		pg.buf = make([]byte, pageSize)
 	}
-	next := append(append([]int(nil), *list...), p)
+	next := append(slices.Clone(*s.of[c].Load()), p) // not list, of which pages may just have been taken back
 	s.of[c].Store(&next)
 	s.hint[c].Store(int64(p) + 1)
 	pg.class.Store(int32(c))

@@ -2,6 +2,7 @@ package slab
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -81,6 +82,26 @@ func TestManyTakeAndOneFrees(t *testing.T) {
 	}
 	if _, _, ok := s.Alloc(1); ok {
 		t.Error("more memory than there is")
+	}
+}
+
+// A size that asks for one more page may have pages of its own taken back for that, whose cells were freed a moment ago.
+func TestGrowTakesBackItsOwn(t *testing.T) {
+	s := New(3 * pageSize)
+	var refs []Ref
+	for range 3 {
+		_, ref, _ := s.Alloc(Largest)
+		refs = append(refs, ref)
+	}
+	for _, r := range refs {
+		s.Free(r)
+	}
+	c := classOf(Largest)
+	if !s.grow(c, s.of[c].Load()) {
+		t.Fatal("no page is left")
+	}
+	if list := *s.of[c].Load(); len(list) != 1 || len(s.free) != 2 || slices.Contains(s.free, list[0]) {
+		t.Errorf("of that size are the pages %v, of none %v", list, s.free)
 	}
 }
 
