@@ -10,13 +10,17 @@ import "time"
 // Config is the whole configuration, in the order of the file, which is the order in which data flows. What each field
 // means is said in keys.go. A Config belongs to its caller: its lists and maps are shared with nobody.
 type Config struct {
-	Receive   Receive
-	Correlate Correlate
-	Spans     Spans
-	Pods      Pods
-	Export    Export
-	Admin     Admin
-	Log       Log
+	Receive    Receive
+	Correlate  Correlate
+	Spans      Spans
+	Pods       Pods
+	Filter     Filter
+	Attributes Attributes
+	Resource   Resource
+	Redaction  Redaction
+	Export     Export
+	Admin      Admin
+	Log        Log
 }
 
 // Receive is how access logs and spans come in.
