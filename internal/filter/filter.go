@@ -147,6 +147,14 @@ func (f *Filter) Rules() []*Rule {
 	return f.all
 }
 
+// Traces gives the traces of which something was dropped, nil if none are remembered.
+func (f *Filter) Traces() *Traces {
+	if f == nil {
+		return nil
+	}
+	return f.traces
+}
+
 // Empty tells whether no span is ever dropped or changed.
 func (f *Filter) Empty() bool { return f == nil || len(f.all) == 0 }
 

@@ -132,13 +132,21 @@ func (f *facts) short(key byte, b []byte) {
 	}
 }
 
-// asked tells whether anybody may ask for an encoded KeyValue: no, where no key that is asked for has the length of its key.
+// asked tells whether anybody may ask for an encoded KeyValue: no, where it is a key and a value, and no key that is asked for has
+// the length of its key.
 func (k *keys) asked(b []byte) bool {
-	if len(b) < 3 || b[0] != 1<<3|wire.Bytes || b[1] > maxQuickKey {
+	if len(b) < 4 || b[0] != 1<<3|wire.Bytes || b[1] > maxQuickKey {
 		return true
 	}
-	n := int(b[1])
-	return k.lengths>>n&1 != 0 || 2+n >= len(b) || b[2+n] != 2<<3|wire.Bytes // there may be another key
+	at := 2 + int(b[1])
+	if k.lengths>>b[1]&1 != 0 || at+2 >= len(b) || b[at] != 2<<3|wire.Bytes {
+		return true
+	}
+	n, from := int(b[at+1]), at+2
+	if n >= 0x80 {
+		n, from = n&0x7f|int(b[at+2])<<7, at+3
+	}
+	return from+n != len(b) // there may be another key
 }
 
 // attribute takes one KeyValue.

@@ -9,6 +9,7 @@ import (
 
 // Traces are those of which something was dropped, for a time and up to a number. All goroutines share them.
 type Traces struct {
+	most   int
 	keep   time.Duration
 	until  atomic.Int64 // when the last one is forgotten, in Unix nanoseconds: after that nobody needs a lock
 	shards [traceShards]*lru.Cache[traceID, int64]
@@ -21,7 +22,7 @@ const traceShards = 16
 // NewTraces remembers most traces, each for keep after it was dropped. A time is stored with each, since the goroutine of an
 // expirable LRU never ends, and a reload may change both.
 func NewTraces(most int, keep time.Duration) *Traces {
-	t := &Traces{keep: keep}
+	t := &Traces{most: most, keep: keep}
 	for i := range t.shards {
 		t.shards[i], _ = lru.New[traceID, int64](max(most/traceShards, 1)) // fails for sizes below one only
 	}
@@ -64,4 +65,9 @@ func (t *Traces) Len() (n int) {
 		n += s.Len()
 	}
 	return n
+}
+
+// Is tells whether t remembers that many, for that long.
+func (t *Traces) Is(most int, keep time.Duration) bool {
+	return t != nil && t.most == most && t.keep == keep
 }
