@@ -8,7 +8,7 @@ import (
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// expand replaces ${VAR} and ${VAR:-default} in s by what lookup gives, and $$ by one dollar; any other dollar stays.
+// expand replaces ${VAR}, ${env:VAR} and ${VAR:-default} in s by what lookup gives, and $$ by one dollar; any other dollar stays.
 // As in a shell, the default counts for an empty variable too. Expanded text is not expanded again. An unset variable
 // without a default is an error.
 func expand(s string, lookup func(string) (string, bool)) (out string, expanded bool, err error) {
@@ -41,9 +41,14 @@ func expand(s string, lookup func(string) (string, bool)) (out string, expanded 
 	}
 }
 
-// variable gives what stands for ${inner}.
+// isVariable tells whether s is one ${VAR} and nothing else.
+func isVariable(s string) bool {
+	return strings.HasPrefix(s, "${") && strings.Index(s, "}") == len(s)-1
+}
+
+// variable gives what stands for ${inner}. Collectors write ${env:VAR}, too.
 func variable(inner string, lookup func(string) (string, bool)) (string, error) {
-	name, def, hasDefault := strings.Cut(inner, ":-")
+	name, def, hasDefault := strings.Cut(strings.TrimPrefix(inner, "env:"), ":-")
 	if !variableName.MatchString(name) {
 		return "", fmt.Errorf("${%s} does not name an environment variable (write $$ for a dollar sign)", inner)
 	}

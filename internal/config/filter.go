@@ -1,6 +1,12 @@
 package config
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Text is one condition or pattern of the file with its place, for errors that are found when it is compiled.
 type Text struct {
@@ -40,32 +46,94 @@ type DropTrace struct {
 	Traces     int           // how many of them
 }
 
-// Attributes is what is done to the attributes of spans.
-type Attributes struct {
-	Actions []Action
+func (f *Filter) declare() *node {
+	return section("filter", "Which spans are not exported. The block of a collector's filter processor can be pasted here as it is: its "+
+		"conditions (OTTL) are alternatives, and a span for which one of them holds is dropped and counted.",
+		key("error_mode", &f.ErrorMode, "ignore",
+			"What happens when a condition cannot be evaluated for a span: `ignore` logs it and goes on to the next condition, `silent` "+
+				"goes on without a word, `propagate` gives up on the spans that came with it.",
+			oneOfAnyCase("ignore", "silent", "propagate")),
+		key("presets", &f.Presets, []string{},
+			"Conditions that need not be written: `probes` are the requests of kubelets and of Knative that ask whether a pod is ready, "+
+				"`health_paths` are requests to the usual paths for that, such as `/livez`.",
+			oneOf("probes", "health_paths")),
+		section("traces", "Conditions by what they are about, whose paths need no prefix: `attributes[\"http.route\"]` is the span's under `span`. "+
+			"Not together with `trace_conditions`.",
+			key("resource", &f.Traces.Resource, []Text{}, "On resources: all spans of the resource are dropped.", conditions),
+			key("span", &f.Traces.Span, []Text{}, "On spans.", conditions),
+			key("spanevent", &f.Traces.SpanEvent, []Text{}, "On the events of spans: only the event is dropped.", conditions)),
+		list("trace_conditions", &f.TraceConditions,
+			"Conditions whose paths say what they are about, as in `span.attributes[\"http.route\"]`. They may be in groups that have "+
+				"a context of their own.",
+			checked("conditions, or groups with these keys", nil)).orTexts("conditions"),
+		section("drop_trace", "Spans that take the rest of their trace with them.",
+			key("conditions", &f.DropTrace.Conditions, []Text{},
+				"On spans. A span for which one holds is dropped, and so are all spans of its trace that come to this agent later. "+
+					"Those that have left stay.",
+				conditions),
+			key("for", &f.DropTrace.For, 30*time.Second, "How long such a trace is remembered.", between(time.Second, 10*time.Minute)),
+			key("traces", &f.DropTrace.Traces, 50000, "How many of them are remembered; the oldest go first.", between(100, 1000000))),
+	).checkedBy(f.check).refuse("only spans are filtered here, by traces or trace_conditions",
+		"metrics", "logs", "profiles", "metric_conditions", "log_conditions", "profile_conditions",
+	).refuse("include and exclude are not read; write what is to be dropped as trace_conditions, such as span.name == \"a\"", "spans").example(`filter:
+  presets: [probes]
+  trace_conditions:
+    - span.attributes["http.route"] == "/livez"
+    - IsMatch(span.attributes["upstream_cluster"], "^grafana/")
+`).example(`filter:
+  trace_conditions:
+    - context: resource
+      conditions:
+        - attributes["k8s.namespace.name"] == "monitoring"
+    - context: span
+      error_mode: silent
+      conditions:
+        - kind == SPAN_KIND_CLIENT and Int(attributes["http.response.status_code"]) < 400
+`)
 }
 
-// Resource is what is done to the attributes of resources.
-type Resource struct {
-	Attributes []Action
+func (c *Conditions) declare(string, int) *node {
+	return section("", "A group of conditions.",
+		key("context", &c.Context, "", "What paths without a prefix are about. Without it every path has its prefix.",
+			oneOfAnyCase("resource", "scope", "span", "spanevent")),
+		key("conditions", &c.Conditions, []Text{}, "The conditions.", conditions),
+		key("error_mode", &c.ErrorMode, "", "As `filter.error_mode`, which is its default.", oneOfAnyCase("ignore", "silent", "propagate")))
 }
 
-// Action is one change of attributes, with its place in the file. What Action says decides which fields are set.
-type Action struct {
-	Key           string
-	Pattern       string // RE2
-	Action        string // insert, update, upsert, delete, hash, extract or convert
-	FromAttribute string
-	ConvertedType string // int, double or string
-	Value         any    // nil, string, int64, float64, bool, or []any of those
-	Path          string // like attributes.actions[0]
-	Line          int    // 0 if it is not from the file
+const (
+	maxCondition  = 4 * KiB
+	maxConditions = 1000 // in all
+)
+
+// conditions are checked further when they are compiled.
+func conditions(r *rules) {
+	checked("conditions", func(s string) (string, error) {
+		if strings.TrimSpace(s) == "" {
+			return "", errors.New("it is empty")
+		}
+		return s, atMost(s, maxCondition)
+	})(r)
 }
 
-// Redaction is what is masked in the attributes of spans.
-type Redaction struct {
-	BlockedValues      []Text // RE2: what they match in a value is masked
-	BlockedKeyPatterns []Text // RE2: the whole value of a key that one matches is masked
-	IgnoredKeys        []Text // keys that are left as they are
-	HashFunction       string // empty masks with asterisks, sha256 with a hash
+func atMost(s string, limit Size) error {
+	if len(s) > int(limit) {
+		return fmt.Errorf("it has %v, more than %v", Size(len(s)), limit)
+	}
+	return nil
+}
+
+// check looks at what the keys of the filter say together.
+func (f *Filter) check(l *loader) {
+	const older, newer = "filter.traces", "filter.trace_conditions"
+	all := slices.Concat(f.Traces.Resource, f.Traces.Span, f.Traces.SpanEvent)
+	if len(all) > 0 && len(f.TraceConditions) > 0 {
+		l.fail(l.from[newer], newer, "it cannot be used together with traces, which has conditions")
+	}
+	for _, c := range f.TraceConditions {
+		all = append(all, c.Conditions...)
+	}
+	if all = append(all, f.DropTrace.Conditions...); len(all) > maxConditions {
+		t := all[maxConditions]
+		l.fail(origin{line: t.Line}, t.Path, "there are %d conditions in all, more than %d", len(all), maxConditions)
+	}
 }

@@ -2,11 +2,8 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -28,7 +25,17 @@ func DefaultYAML() []byte {
 }
 
 func writeYAML(b *bytes.Buffer, n *node, indent string) {
-	writeComment(b, n.doc, indent)
+	writeComment(b, n.doc, indent+"# ")
+	for i, s := range n.samples {
+		if i == 0 {
+			writeComment(b, "For example:", indent+"# ")
+		} else {
+			b.WriteString(indent + "#\n")
+		}
+		for line := range strings.Lines(s) {
+			b.WriteString(indent + "#   " + line)
+		}
+	}
 	if n.at == nil {
 		fmt.Fprintf(b, "%s%s:\n", indent, n.name)
 		for _, k := range n.keys {
@@ -40,9 +47,14 @@ func writeYAML(b *bytes.Buffer, n *node, indent string) {
 	if vars := n.envNames(); vars != nil {
 		facts += ". Environment: " + strings.Join(vars, ", ")
 	}
-	writeComment(b, facts, indent)
+	writeComment(b, facts, indent+"# ")
+	if n.elements != nil {
+		for _, k := range n.elements.kind.keys {
+			writeComment(b, k.name+": "+k.doc+" Accepts: "+k.accepted(), indent+"#   ")
+		}
+	}
 	list, ok := n.at.(*[]string)
-	if v := n.yamlDefault(); !ok || len(v) < 100 {
+	if v := n.yaml(); !ok || len(v) < 100 {
 		fmt.Fprintf(b, "%s%s: %s\n", indent, n.name, v)
 		return
 	}
@@ -52,74 +64,35 @@ func writeYAML(b *bytes.Buffer, n *node, indent string) {
 	}
 }
 
-// writeComment writes text as YAML comment lines of at most 110 columns.
-func writeComment(b *bytes.Buffer, text, indent string) {
-	line := indent + "#"
+// writeComment writes text as YAML comment lines of at most 110 columns that begin with head.
+func writeComment(b *bytes.Buffer, text, head string) {
+	line := head
 	for word := range strings.FieldsSeq(strings.ReplaceAll(text, "`", "")) {
-		if len(line)+1+len(word) > 110 {
-			b.WriteString(line + "\n")
-			line = indent + "#"
+		if len(line)+len(word) > 110 {
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			line = head
 		}
-		line += " " + word
+		line += word + " "
 	}
-	b.WriteString(line + "\n")
-}
-
-// yamlDefault gives the default of a key on one line of YAML.
-func (n *node) yamlDefault() string {
-	switch at := n.at.(type) {
-	case *string:
-		return yamlText(*at)
-	case *bool:
-		return strconv.FormatBool(*at)
-	case *int:
-		return strconv.Itoa(*at)
-	case *Size:
-		return at.String()
-	case *time.Duration:
-		return duration(*at).String()
-	case *[]string:
-		var items []string
-		for _, v := range *at {
-			items = append(items, yamlText(v))
-		}
-		return "[" + strings.Join(items, ", ") + "]"
-	case *map[string]string:
-		var items []string
-		for _, k := range slices.Sorted(maps.Keys(*at)) {
-			items = append(items, yamlText(k)+": "+yamlText((*at)[k]))
-		}
-		return "{" + strings.Join(items, ", ") + "}"
-	}
-	return ""
-}
-
-var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
-
-// yamlText gives s as a YAML scalar that expands to itself, in quotes unless it is one plain word.
-func yamlText(s string) string {
-	if plainText.MatchString(s) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off"}, strings.ToLower(s)) {
-		return s
-	}
-	return strconv.Quote(strings.ReplaceAll(s, "$", "$$"))
+	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
 // accepted says what a key takes, for users.
 func (n *node) accepted() string {
 	text := n.accepts
 	if n.words != nil {
-		text = strings.Join(n.words, ", ")
+		text = n.wordList()
 	}
 	switch n.at.(type) {
 	case *bool:
-		return "true, false"
+		return cmp.Or(text, "true, false")
 	case *int:
 		return "number, " + n.span()
 	case *Size:
 		return "size, " + n.span()
 	case *time.Duration:
 		return "duration, " + n.span()
-	case *[]string:
+	case *[]string, *[]Text, *[]Conditions, *[]Action:
 		return "list of " + text
 	case *map[string]string:
 		return "map of " + n.keyAccepts + " to " + text
@@ -175,6 +148,9 @@ func Markdown() []byte {
 		for _, k := range n.keys {
 			writeRows(&b, k, n.name)
 		}
+		for _, s := range n.samples {
+			fmt.Fprintf(&b, "\n```yaml\n%s```\n", s)
+		}
 	}
 	return b.Bytes()
 }
@@ -193,7 +169,12 @@ func writeRows(b *bytes.Buffer, n *node, path string) {
 	if vars := n.envNames(); vars != nil {
 		doc += " The default comes from `" + strings.Join(vars, "`, else `") + "`, if set."
 	}
-	fmt.Fprintf(b, "| `%s` | `%s` | %s | %s |\n", path, cell(n.yamlDefault()), cell(n.accepted()), cell(doc))
+	fmt.Fprintf(b, "| `%s` | `%s` | %s | %s |\n", path, cell(n.yaml()), cell(n.accepted()), cell(doc))
+	if n.elements != nil {
+		for _, k := range n.elements.kind.keys {
+			writeRows(b, k, path+"[]")
+		}
+	}
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -2,7 +2,8 @@ package config
 
 import "time"
 
-// declare gives a Config that holds the defaults, and the tree of all its keys, which point into it.
+// declare gives a Config that holds the defaults, and the tree of all its keys, which point into it. The larger stages
+// declare theirs beside their types.
 func declare() (*Config, *node) {
 	c := new(Config)
 	return c, section("", "",
@@ -10,6 +11,10 @@ func declare() (*Config, *node) {
 		c.Correlate.declare(),
 		c.Spans.declare(),
 		c.Pods.declare(),
+		c.Filter.declare(),
+		c.Attributes.declare(),
+		c.Resource.declare(),
+		c.Redaction.declare(),
 		c.Export.declare(),
 		c.Admin.declare(),
 		c.Log.declare(),

@@ -2,13 +2,9 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -43,7 +39,7 @@ func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Confi
 		l.relations(c)
 	}
 	if len(l.problems) > 0 {
-		return nil, l.err(name)
+		return nil, Problems(name, l.problems...)
 	}
 	return c, nil
 }
@@ -53,7 +49,7 @@ type loader struct {
 	lookup   func(string) (string, bool)
 	from     map[string]origin // by path: the keys that do not have the built-in default
 	bad      map[string]bool   // by path: the keys that have a problem
-	problems []problem
+	problems []Problem
 }
 
 // origin tells where a value comes from: a line of the file, or a variable.
@@ -62,38 +58,9 @@ type origin struct {
 	variable string
 }
 
-type problem struct {
-	origin
-	path string
-	text string
-}
-
 func (l *loader) fail(from origin, path, format string, args ...any) {
 	l.bad[path] = true
-	l.problems = append(l.problems, problem{from, path, fmt.Sprintf(format, args...)})
-}
-
-// err joins the problems in the order of the file.
-func (l *loader) err(name string) error {
-	slices.SortStableFunc(l.problems, func(a, b problem) int { return cmp.Compare(a.line, b.line) })
-	head := "cannot read configuration"
-	if name != "" {
-		head += " " + name
-	}
-	var errs []error
-	for _, p := range l.problems {
-		parts := []string{head}
-		if p.line > 0 {
-			parts = append(parts, "line "+strconv.Itoa(p.line))
-		}
-		for _, s := range []string{p.variable, p.path, p.text} {
-			if s != "" {
-				parts = append(parts, s)
-			}
-		}
-		errs = append(errs, errors.New(strings.Join(parts, ": ")))
-	}
-	return errors.Join(errs...)
+	l.problems = append(l.problems, Problem{Path: path, Line: from.line, Err: fmt.Errorf(format, args...), variable: from.variable})
 }
 
 // parse gives the body of the only document of the file, nil if there is none.

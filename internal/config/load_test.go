@@ -72,21 +72,19 @@ func TestGoodFiles(t *testing.T) {
 
 // changes lists the keys whose value in c is not the default, one a line in the order of the file.
 func changes(c *Config) string {
-	_, defaults := declare()
-	copied, root := declare()
-	*copied = *c
 	var lines strings.Builder
-	var walk func(n, d *node, path string)
-	walk = func(n, d *node, path string) {
-		if n.at != nil && n.yamlDefault() != d.yamlDefault() {
-			fmt.Fprintf(&lines, "%s: %s\n", path, n.yamlDefault())
-		}
-		for i := range n.keys {
-			walk(n.keys[i], d.keys[i], join(path, n.keys[i].name))
-		}
+	for _, path := range Changed(Default(), c) {
+		fmt.Fprintf(&lines, "%s: %s\n", path, keyAt(bind(c), path).yaml())
 	}
-	walk(root, defaults, "")
 	return lines.String()
+}
+
+// keyAt gives the key at path.
+func keyAt(n *node, path string) *node {
+	for name := range strings.SplitSeq(path, ".") {
+		n = n.key(name)
+	}
+	return n
 }
 
 func TestBadFiles(t *testing.T) {

@@ -10,17 +10,28 @@ import (
 
 // node is one key of the file, or a section of keys.
 type node struct {
-	name string
-	doc  string
-	keys []*node // of a section, in the order of the file
-	at   any     // of a key: the pointer to its field, one of the types of value
+	name     string
+	doc      string
+	keys     []*node       // of a section, in the order of the file
+	samples  []string      // of a section: files that use it
+	refused  []refusal     // of a section
+	check    func(*loader) // of a section: looks at what its keys cannot tell alone, once they are read
+	at       any           // of a key: the pointer to its field, one of the types of value, an any, or a list of sections
+	elements *elements     // of a list of sections
 	rules
+}
+
+// refusal is keys that other programs read in such a section, and why they are not read here.
+type refusal struct {
+	names []string
+	why   string
 }
 
 // rules is what a key accepts. For a list they hold for each element, for a map for each value.
 type rules struct {
 	accepts    string                       // for users, where the type alone does not say it
 	words      []string                     // the only texts accepted
+	anyCase    bool                         // of words: capitals are accepted too
 	min, max   int64                        // of an int, Size or Duration, both inclusive
 	clean      func(string) (string, error) // checks a text and gives the form to keep; an error must not hold a secret
 	keyAccepts string                       // of a map: as accepts and clean, for its keys
@@ -30,7 +41,7 @@ type rules struct {
 
 // value is what a key can hold.
 type value interface {
-	string | int | bool | Size | time.Duration | []string | map[string]string
+	string | int | bool | Size | time.Duration | []string | []Text | map[string]string
 }
 
 // key declares the setting name, kept at at, and writes its default there.
@@ -43,9 +54,38 @@ func key[T value](name string, at *T, def T, doc string, options ...func(*rules)
 	return n
 }
 
+// anyValue declares a key whose value has the type that it looks like. Its default is none.
+func anyValue(name string, at *any, doc string) *node {
+	*at = nil
+	return &node{name: name, doc: doc, at: at, rules: rules{accepts: "text, number, true, false, or a list of them"}}
+}
+
 func section(name, doc string, keys ...*node) *node { return &node{name: name, doc: doc, keys: keys} }
 
+// example shows users a file that has section n.
+func (n *node) example(yaml string) *node {
+	n.samples = append(n.samples, yaml)
+	return n
+}
+
+// refuse says why the keys called names are not read in section n.
+func (n *node) refuse(why string, names ...string) *node {
+	n.refused = append(n.refused, refusal{names, why})
+	return n
+}
+
+// checkedBy lets check look at section n after it was read.
+func (n *node) checkedBy(check func(*loader)) *node {
+	n.check = check
+	return n
+}
+
 func oneOf(words ...string) func(*rules) { return func(r *rules) { r.words = words } }
+
+// oneOfAnyCase is oneOf for words that may have capitals and are kept without.
+func oneOfAnyCase(words ...string) func(*rules) {
+	return func(r *rules) { r.words, r.anyCase = words, true }
+}
 
 func between[N int | Size | time.Duration](lo, hi N) func(*rules) {
 	return func(r *rules) { r.min, r.max = int64(lo), int64(hi) }
@@ -74,6 +114,7 @@ func (r *rules) envNames() []string {
 type scalar struct {
 	text string
 	kind scalarKind
+	bare bool // it is in no quotes, or is all of one variable, so it has the type that it looks like where any will do
 }
 
 type scalarKind int
@@ -90,7 +131,7 @@ func (n *node) set(s scalar) error {
 	case *string:
 		return into(at, n.text, s)
 	case *bool:
-		return into(at, parseBool, s)
+		return into(at, n.parseBool, s)
 	case *int:
 		return into(at, n.parseInt, s)
 	case *Size:
@@ -115,8 +156,15 @@ func (n *node) text(s scalar) (string, error) {
 	if s.kind == numberScalar {
 		return "", fmt.Errorf("wants text, so put the value in quotes")
 	}
-	if n.words != nil && !slices.Contains(n.words, s.text) {
-		return "", fmt.Errorf("%q is not one of %s", s.text, strings.Join(n.words, ", "))
+	if n.words != nil {
+		word := s.text
+		if n.anyCase {
+			word = strings.ToLower(word)
+		}
+		if !slices.Contains(n.words, word) {
+			return "", fmt.Errorf("%q is not one of %s", s.text, n.wordList())
+		}
+		return word, nil
 	}
 	if n.clean != nil {
 		return n.clean(s.text)
@@ -124,11 +172,25 @@ func (n *node) text(s scalar) (string, error) {
 	return s.text, nil
 }
 
-func parseBool(s scalar) (bool, error) {
-	if s.kind != textScalar && (s.text == "true" || s.text == "false") {
-		return s.text == "true", nil
+// wordList gives the words of a key for users.
+func (r *rules) wordList() string {
+	list := strings.Join(r.words, ", ")
+	if len(r.words) > 0 && r.words[0] == "" {
+		list = `""` + list
 	}
-	return false, fmt.Errorf("%q is not true or false, without quotes", s.text)
+	return list
+}
+
+func (n *node) parseBool(s scalar) (bool, error) {
+	if s.kind == textScalar || s.text != "true" && s.text != "false" {
+		return false, fmt.Errorf("%q is not true or false, without quotes", s.text)
+	}
+	if n.clean != nil {
+		if _, err := n.clean(s.text); err != nil {
+			return false, err
+		}
+	}
+	return s.text == "true", nil
 }
 
 func (n *node) parseInt(s scalar) (int, error) {
@@ -178,10 +240,10 @@ func (n *node) wants() string {
 	switch n.at.(type) {
 	case nil:
 		return "a section of keys"
-	case *[]string:
-		return "a list"
+	case *map[string]string:
+		return "names with values"
 	}
-	return "names with values"
+	return "a list"
 }
 
 // duration is a time.Duration that prints without zero units at its end: 5m, not 5m0s.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // read reads y into n, which is called path. A null leaves the default.
@@ -28,11 +29,17 @@ func (l *loader) read(n *node, path string, y ast.Node) {
 	case nil:
 		l.readSection(n, path, y)
 	case *[]string:
-		l.readList(n, field, path, y)
+		*field = l.readList(n, path, y)
+	case *[]Text:
+		*field = l.readTexts(n, path, y)
 	case *map[string]string:
 		l.readMap(n, field, path, y)
+	case *any:
+		*field = l.readAny(n, path, y)
 	default:
-		if s, ok := l.scalar(n, path, y); ok {
+		if n.elements != nil {
+			l.readElements(n, path, y)
+		} else if s, ok := l.scalar(n, path, y); ok {
 			if err := n.set(s); err != nil {
 				l.fail(at(y), path, "%v", err)
 			}
@@ -42,17 +49,26 @@ func (l *loader) read(n *node, path string, y ast.Node) {
 
 func (l *loader) readSection(n *node, path string, y ast.Node) {
 	for _, p := range l.pairs(n, path, y) {
-		i := slices.IndexFunc(n.keys, func(k *node) bool { return k.name == p.name })
-		if i < 0 {
+		if i := slices.IndexFunc(n.refused, func(r refusal) bool { return slices.Contains(r.names, p.name) }); i >= 0 {
+			l.fail(p.from, p.path, "%s", n.refused[i].why)
+			continue
+		}
+		k := n.key(p.name)
+		if k == nil {
 			l.fail(p.from, p.path, "unknown key (%s)", suggest(n, p.name))
 			continue
 		}
-		l.read(n.keys[i], p.path, p.value)
+		l.read(k, p.path, p.value)
+	}
+	if n.check != nil {
+		n.check(l)
 	}
 }
 
-// suggest names the key of section n that was probably meant, or all of them.
+// suggest names the key of section n that was probably meant, or all of them. Collectors give a section a name of its own
+// after a slash.
 func suggest(n *node, name string) string {
+	name, _, _ = strings.Cut(name, "/")
 	var names []string
 	for _, k := range n.keys {
 		names = append(names, k.name)
@@ -67,13 +83,26 @@ func suggest(n *node, name string) string {
 	return "known here: " + strings.Join(names, ", ")
 }
 
-func (l *loader) readList(n *node, field *[]string, path string, y ast.Node) {
+func (l *loader) readList(n *node, path string, y ast.Node) []string {
+	list := []string{}
+	for _, t := range l.readTexts(n, path, y) {
+		if slices.Contains(list, t.Value) {
+			l.fail(origin{line: t.Line}, t.Path, "%q is in the list twice", t.Value)
+			continue
+		}
+		list = append(list, t.Value)
+	}
+	return list
+}
+
+// readTexts gives the elements of y that are as the key n wants them.
+func (l *loader) readTexts(n *node, path string, y ast.Node) []Text {
+	list := []Text{}
 	seq, ok := y.(*ast.SequenceNode)
 	if !ok {
 		l.fail(at(y), path, "wants %s", n.wants())
-		return
+		return list
 	}
-	list := []string{}
 	for i, e := range seq.Values {
 		path := fmt.Sprintf("%s[%d]", path, i)
 		s, ok := l.scalar(n, path, e)
@@ -81,16 +110,13 @@ func (l *loader) readList(n *node, field *[]string, path string, y ast.Node) {
 			continue
 		}
 		text, err := n.text(s)
-		switch {
-		case err != nil:
+		if err != nil {
 			l.fail(at(e), path, "%v", err)
-		case slices.Contains(list, text):
-			l.fail(at(e), path, "%q is in the list twice", text)
-		default:
-			list = append(list, text)
+			continue
 		}
+		list = append(list, Text{text, path, at(e).line})
 	}
-	*field = list
+	return list
 }
 
 func (l *loader) readMap(n *node, field *map[string]string, path string, y ast.Node) {
@@ -124,11 +150,11 @@ func (l *loader) scalar(n *node, path string, y ast.Node) (scalar, bool) {
 	s := scalar{kind: numberScalar}
 	switch y := y.(type) {
 	case *ast.StringNode:
-		s = scalar{text: y.Value}
+		s = scalar{text: y.Value, bare: y.Token.Type == token.StringType}
 	case *ast.LiteralNode:
 		s = scalar{text: y.Value.Value}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		s.text = y.GetToken().Value
+		s.text, s.bare = y.GetToken().Value, true
 	default:
 		text := "wants one value"
 		if advanced(y) {
@@ -142,10 +168,10 @@ func (l *loader) scalar(n *node, path string, y ast.Node) (scalar, bool) {
 		l.fail(at(y), path, "%v", err)
 		return s, false
 	}
-	s.text = text
 	if expanded {
-		s.kind = expandedScalar
+		s.kind, s.bare = expandedScalar, isVariable(s.text)
 	}
+	s.text = text
 	return s, true
 }
 

@@ -37,6 +37,13 @@ func (n *node) schema() object {
 			properties[k.name] = k.schema()
 		}
 		s = object{"type": []string{"object", "null"}, "additionalProperties": false, "properties": properties}
+	case *any:
+		one := []string{"string", "number", "boolean"}
+		s = object{"type": append(one, "array", "null"), "items": object{"type": one}}
+	case *[]Text:
+		s = object{"type": []string{"array", "null"}, "items": n.textSchema()}
+	case *[]Conditions, *[]Action:
+		s = object{"type": []string{"array", "null"}, "items": n.elements.schema()}
 	case *[]string:
 		s = object{"type": []string{"array", "null"}, "uniqueItems": true, "items": n.textSchema()}
 	case *map[string]string:
@@ -56,12 +63,25 @@ func (n *node) schema() object {
 	return s
 }
 
+// schema gives the schema of one element of a list.
+func (e *elements) schema() object {
+	s := e.kind.schema()
+	s["type"] = "object"
+	if e.flat == "" {
+		return s
+	}
+	return object{"anyOf": []object{{"type": "string"}, s}}
+}
+
 // textSchema gives the schema of one value of a key.
 func (n *node) textSchema() object {
 	var accepted object
 	switch n.at.(type) {
 	case *bool:
 		accepted = object{"type": "boolean"}
+		if n.clean != nil { // it takes only true
+			accepted = object{"enum": []bool{true}}
+		}
 	case *int:
 		accepted = object{"type": "integer", "minimum": n.min, "maximum": n.max}
 	case *Size:
@@ -75,8 +95,28 @@ func (n *node) textSchema() object {
 			return object{"type": "string"}
 		}
 		accepted = object{"enum": n.words}
+		if n.anyCase {
+			return object{"anyOf": []object{accepted, {"type": "string", "pattern": inAnyCase(n.words)}, variableSchema()}}
+		}
 	}
 	return object{"anyOf": []object{accepted, variableSchema()}}
+}
+
+// inAnyCase gives a pattern for words in small or capital letters; JSON Schema has no other way to say it.
+func inAnyCase(words []string) string {
+	var patterns []string
+	for _, w := range words {
+		p := ""
+		for _, c := range w {
+			if small, capital := string(c), strings.ToUpper(string(c)); small != capital {
+				p += "[" + small + capital + "]"
+			} else {
+				p += small
+			}
+		}
+		patterns = append(patterns, p)
+	}
+	return "^(" + strings.Join(patterns, "|") + ")$"
 }
 
 func variableSchema() object { return object{"$ref": "#/$defs/variable"} }
@@ -86,7 +126,11 @@ func (n *node) description() string {
 	if n.at != nil {
 		text += " Accepts: " + n.accepted() + "."
 	}
-	return strings.ReplaceAll(text, "`", "")
+	text = strings.ReplaceAll(text, "`", "")
+	if n.samples != nil {
+		text += " For example:\n\n" + strings.Join(n.samples, "\n")
+	}
+	return text
 }
 
 // jsonDefault gives the default as the file would have it.
