@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"export":                 {"internal/*"},
 	"internal/tools":         {"internal/tools/toolbox"},
 	"internal/tools/toolbox": {},
+	"internal/attributes":    {"internal/wire"},
 	"internal/cluster":       {"internal/tools/toolbox"},
 	"internal/config":        {},
 	// Only tests import these three: the worlds need the recordings, which the program must not carry.
