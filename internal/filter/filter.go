@@ -1,6 +1,6 @@
-// Package filter takes encoded spans that are about to leave, and says which do not: by conditions in OTTL, the language of the
-// OpenTelemetry collector's filter processor (pkg/ottl of opentelemetry-collector-contrib), by presets, and by the traces of which
-// something was dropped before.
+// Package filter takes encoded spans that are about to leave and gives what becomes of them: by conditions in OTTL, the language of
+// the OpenTelemetry collector's filter processor (pkg/ottl of opentelemetry-collector-contrib), by presets, and by the traces of
+// which something was dropped before.
 //
 // A condition is worked out in one of three ways. The few shapes that nearly all users write are compiled to a comparison of the
 // span's bytes (quick); those that ask for fields by name are pkg/ottl's, over the same bytes (lazy); the rest, and values such as
