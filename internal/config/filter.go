@@ -46,6 +46,15 @@ type DropTrace struct {
 	Traces     int           // how many of them
 }
 
+// Remembered gives the bytes that DropTrace may take.
+func (f *Filter) Remembered() Size {
+	const each = 200 // an entry of its table
+	if len(f.DropTrace.Conditions) == 0 {
+		return 0
+	}
+	return Size(f.DropTrace.Traces) * each
+}
+
 func (f *Filter) declare() *node {
 	return section("filter", "Which spans are not exported. The block of a collector's filter processor can be pasted here as it is: its "+
 		"conditions (OTTL) are alternatives, and a span for which one of them holds is dropped and counted.",
