@@ -32,22 +32,23 @@ type Action struct {
 }
 
 func (a *Attributes) declare() *node {
-	return section("attributes", "What is done to the attributes of spans that are exported. The block of a collector's attributes processor can be "+
-		"pasted here.",
-		list("actions", &a.Actions, "What is done, in this order; each action sees what those before it did.", checked("actions with these keys", nil)),
+	return section("attributes", "What is done to the attributes of spans that are exported. What a collector has for its attributes processor can "+
+		"be pasted here.",
+		list("actions", &a.Actions, "What is done, in this order; each action sees what those before it did.", checked("actions", nil)),
 	).refuse("it is not supported, every span is changed; a condition of filter chooses spans", "include", "exclude").example(`attributes:
   actions:
     - {key: cluster, value: tap-sandbox, action: upsert}
     - {key: client.address, action: hash}
-    - {pattern: "^debug\\\\.", action: delete}
+    - {pattern: '^debug\.', action: delete}
     - {key: url.path, pattern: "^/users/(?P<user_id>[0-9]+)", action: extract}
     - {key: http.response.status_code, converted_type: int, action: convert}
 `)
 }
 
 func (r *Resource) declare() *node {
-	return section("resource", "What is done to the attributes of resources. The block of a collector's resource processor can be pasted here.",
-		list("attributes", &r.Attributes, "What is done, in this order, as in `attributes.actions`.", checked("actions with these keys", nil)),
+	return section("resource", "What is done to the attributes of resources. What a collector has for its resource processor can be "+
+		"pasted here.",
+		list("attributes", &r.Attributes, "What is done, in this order. Actions are written as in `attributes.actions`.", checked("actions", nil)).describedElsewhere(),
 	).example(`resource:
   attributes:
     - {key: deployment.environment.name, value: "${ENVIRONMENT:-test}", action: insert}
@@ -70,7 +71,7 @@ func (a *Action) declare(path string, line int) *node {
 		key("pattern", &a.Pattern, "",
 			"For `extract`: what the attribute, a text, is to match, with a name for each group. For `delete` and `hash`, instead of `key` or "+
 				"beside it: all attributes are meant whose name it matches anywhere.",
-			checked("regular expression (RE2)", orOff(pattern))),
+			checked("regular expression (RE2) of at most 4KiB", orOff(pattern))),
 		key("converted_type", &a.ConvertedType, "", "For `convert`. What cannot be converted stays as it is.", oneOf("int", "double", "string")),
 	).checkedBy(a.check).refuse("it is not supported, for there is no context of a request here; from_attribute takes another attribute", "from_context").refuse("it is not supported; write an action of its own for that value", "default_value")
 }

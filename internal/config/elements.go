@@ -13,6 +13,7 @@ type elements struct {
 	add  func(path string, line int) *node // appends an element, and gives the keys that point into it
 	all  func() []*node                    // the keys of all elements there are
 	flat string                            // the key of an element that takes the whole list, where it holds texts instead of sections
+	told bool                              // users have read elsewhere what its keys mean
 }
 
 // element is one section of a list. Its declare is told the place of the section in the file, and line 0 for none.
@@ -48,6 +49,12 @@ func list[T any, P element[T]](name string, at *[]T, doc string, options ...func
 // orTexts lets a list hold texts as well, which are then the value of the key called name of its only element.
 func (n *node) orTexts(name string) *node {
 	n.elements.flat = name
+	return n
+}
+
+// describedElsewhere leaves out what the keys of an element mean, in texts for users.
+func (n *node) describedElsewhere() *node {
+	n.elements.told = true
 	return n
 }
 

@@ -47,8 +47,8 @@ type DropTrace struct {
 }
 
 func (f *Filter) declare() *node {
-	return section("filter", "Which spans are not exported. The block of a collector's filter processor can be pasted here as it is: its "+
-		"conditions (OTTL) are alternatives, and a span for which one of them holds is dropped and counted.",
+	return section("filter", "Which spans are not exported. What an OpenTelemetry collector has for its filter processor can be pasted here as it "+
+		"is, if it is about spans. Conditions are written in OTTL, at most 1000 in all. A span for which one of them holds is dropped and counted.",
 		key("error_mode", &f.ErrorMode, "ignore",
 			"What happens when a condition cannot be evaluated for a span: `ignore` logs it and goes on to the next condition, `silent` "+
 				"goes on without a word, `propagate` gives up on the spans that came with it.",
@@ -57,15 +57,15 @@ func (f *Filter) declare() *node {
 			"Conditions that need not be written: `probes` are the requests of kubelets and of Knative that ask whether a pod is ready, "+
 				"`health_paths` are requests to the usual paths for that, such as `/livez`.",
 			oneOf("probes", "health_paths")),
-		section("traces", "Conditions by what they are about, whose paths need no prefix: `attributes[\"http.route\"]` is the span's under `span`. "+
+		section("traces", "Conditions by what they are about, so that paths need no prefix: under `span`, `attributes[\"http.route\"]` is the span's. "+
 			"Not together with `trace_conditions`.",
 			key("resource", &f.Traces.Resource, []Text{}, "On resources: all spans of the resource are dropped.", conditions),
 			key("span", &f.Traces.Span, []Text{}, "On spans.", conditions),
 			key("spanevent", &f.Traces.SpanEvent, []Text{}, "On the events of spans: only the event is dropped.", conditions)),
 		list("trace_conditions", &f.TraceConditions,
-			"Conditions whose paths say what they are about, as in `span.attributes[\"http.route\"]`. They may be in groups that have "+
-				"a context of their own.",
-			checked("conditions, or groups with these keys", nil)).orTexts("conditions"),
+			"Conditions whose paths say what they are about, as in `span.attributes[\"http.route\"]`. Or groups of conditions that have "+
+				"a context and an `error_mode` of their own.",
+			checked("conditions, or of groups", nil)).orTexts("conditions"),
 		section("drop_trace", "Spans that take the rest of their trace with them.",
 			key("conditions", &f.DropTrace.Conditions, []Text{},
 				"On spans. A span for which one holds is dropped, and so are all spans of its trace that come to this agent later. "+
@@ -107,7 +107,7 @@ const (
 
 // conditions are checked further when they are compiled.
 func conditions(r *rules) {
-	checked("conditions", func(s string) (string, error) {
+	checked("conditions (OTTL) of at most 4KiB", func(s string) (string, error) {
 		if strings.TrimSpace(s) == "" {
 			return "", errors.New("it is empty")
 		}

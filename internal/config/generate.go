@@ -48,9 +48,9 @@ func writeYAML(b *bytes.Buffer, n *node, indent string) {
 		facts += ". Environment: " + strings.Join(vars, ", ")
 	}
 	writeComment(b, facts, indent+"# ")
-	if n.elements != nil {
+	if n.elements != nil && !n.elements.told {
 		for _, k := range n.elements.kind.keys {
-			writeComment(b, k.name+": "+k.doc+" Accepts: "+k.accepted(), indent+"#   ")
+			writeComment(b, k.name+" ("+k.accepted()+"): "+k.doc, indent+"#   ")
 		}
 	}
 	list, ok := n.at.(*[]string)
@@ -129,7 +129,8 @@ default. A list or a map in the file replaces the default one. Of YAML, anchors,
 read.
 
 **Variables.** In a value, but not in a key, ` + "`${VAR}`" + ` is replaced by the environment variable ` + "`VAR`" + `, which must be set, and
-` + "`${VAR:-text}`" + ` by ` + "`text`" + ` if it is unset or empty. ` + "`$$`" + ` is a dollar sign. Inside ` + "`[...]`" + ` and ` + "`{...}`" + ` put quotes around it.
+` + "`${VAR:-text}`" + ` by ` + "`text`" + ` if it is unset or empty. ` + "`$$`" + ` is a dollar sign, and so is one before anything but ` + "`{`" + `, as at the end
+of a regular expression. ` + "`${env:VAR}`" + ` is the same as ` + "`${VAR}`" + `. Inside ` + "`[...]`" + ` and ` + "`{...}`" + ` put quotes around it.
 
 **OpenTelemetry's variables** set the default of some keys of ` + "`export`" + `; a key in the file wins. The tables name them. The
 one with ` + "`TRACES`" + ` in its name wins over the general one, and an empty one counts as unset.
@@ -170,7 +171,7 @@ func writeRows(b *bytes.Buffer, n *node, path string) {
 		doc += " The default comes from `" + strings.Join(vars, "`, else `") + "`, if set."
 	}
 	fmt.Fprintf(b, "| `%s` | `%s` | %s | %s |\n", path, cell(n.yaml()), cell(n.accepted()), cell(doc))
-	if n.elements != nil {
+	if n.elements != nil && !n.elements.told {
 		for _, k := range n.elements.kind.keys {
 			writeRows(b, k, path+"[]")
 		}

@@ -14,7 +14,7 @@ type Redaction struct {
 const allowedKeys = "no attribute is taken away for not being on a list here; attributes.actions can delete attributes"
 
 func (r *Redaction) declare() *node {
-	patterns := checked("regular expressions (RE2)", func(s string) (string, error) {
+	patterns := checked("regular expressions (RE2) of at most 4KiB", func(s string) (string, error) {
 		if s == "" {
 			return "", errors.New("it is empty")
 		}
