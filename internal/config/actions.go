@@ -34,8 +34,9 @@ type Action struct {
 func (a *Attributes) declare() *node {
 	return section("attributes", "What is done to the attributes of spans that are exported. What a collector has for its attributes processor can "+
 		"be pasted here.",
-		list("actions", &a.Actions, "What is done, in this order; each action sees what those before it did.", checked("actions", nil)),
-	).refuse("it is not supported, every span is changed; a condition of filter chooses spans", "include", "exclude").example(`attributes:
+		list("actions", &a.Actions, "What is done, in this order; each action sees what those before it did.", checked("actions", nil))).
+		refuse("it is not supported: actions are done on all spans that filter leaves, which takes conditions in OTTL", "include", "exclude").
+		example(`attributes:
   actions:
     - {key: cluster, value: tap-sandbox, action: upsert}
     - {key: client.address, action: hash}
@@ -48,8 +49,9 @@ func (a *Attributes) declare() *node {
 func (r *Resource) declare() *node {
 	return section("resource", "What is done to the attributes of resources. What a collector has for its resource processor can be "+
 		"pasted here.",
-		list("attributes", &r.Attributes, "What is done, in this order. Actions are written as in `attributes.actions`.", checked("actions", nil)).describedElsewhere(),
-	).example(`resource:
+		list("attributes", &r.Attributes, "What is done, in this order. Actions are written as in `attributes.actions`.", checked("actions", nil)).
+			describedElsewhere()).
+		example(`resource:
   attributes:
     - {key: deployment.environment.name, value: "${ENVIRONMENT:-test}", action: insert}
     - {key: k8s.cluster.name, from_attribute: cluster, action: upsert}
@@ -72,8 +74,10 @@ func (a *Action) declare(path string, line int) *node {
 			"For `extract`: what the attribute, a text, is to match, with a name for each group. For `delete` and `hash`, instead of `key` or "+
 				"beside it: all attributes are meant whose name it matches anywhere.",
 			checked("regular expression (RE2) of at most 4KiB", orOff(pattern))),
-		key("converted_type", &a.ConvertedType, "", "For `convert`. What cannot be converted stays as it is.", oneOf("int", "double", "string")),
-	).checkedBy(a.check).refuse("it is not supported, for there is no context of a request here; from_attribute takes another attribute", "from_context").refuse("it is not supported; write an action of its own for that value", "default_value")
+		key("converted_type", &a.ConvertedType, "", "For `convert`. What cannot be converted stays as it is.", oneOf("int", "double", "string"))).
+		checkedBy(a.check).
+		refuse("it is not supported, for there is no context of a request here; from_attribute takes another attribute", "from_context").
+		refuse("it is not supported; write an action of its own for that value", "default_value")
 }
 
 var actions = []string{"insert", "update", "upsert", "delete", "hash", "extract", "convert"}
@@ -106,7 +110,7 @@ func (a *Action) check(l *loader) {
 		return set[name] || l.bad[join(a.Path, name)]
 	}
 	for _, names := range needs(a.Action) {
-		if !slices.ContainsFunc(names, given) {
+		if !slices.ContainsFunc(names, given) && !l.bad[join(a.Path, "from_context")] {
 			l.fail(from, a.Path, "%s needs %s, not empty", a.Action, strings.Join(names, " or "))
 		}
 	}

@@ -77,8 +77,9 @@ func (l *loader) readElements(n *node, path string, y ast.Node) {
 	}
 	if n.elements.flat != "" && len(seq.Values) > 0 {
 		first := isMapping(seq.Values[0])
-		if i := slices.IndexFunc(seq.Values, func(e ast.Node) bool { return isMapping(e) != first }); i > 0 {
-			l.fail(at(seq.Values[i]), fmt.Sprintf("%s[%d]", path, i), "wants what the list begins with: %s, but not both", n.accepts)
+		other := func(e ast.Node) bool { return isMapping(e) != first && !advanced(e) }
+		if i := slices.IndexFunc(seq.Values, other); i >= 0 {
+			l.fail(at(seq.Values[i]), fmt.Sprintf("%s[%d]", path, i), "a list cannot have both %[1]s and groups of %[1]s", n.elements.flat)
 			return
 		}
 		if !first {

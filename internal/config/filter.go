@@ -72,10 +72,12 @@ func (f *Filter) declare() *node {
 					"Those that have left stay.",
 				conditions),
 			key("for", &f.DropTrace.For, 30*time.Second, "How long such a trace is remembered.", between(time.Second, 10*time.Minute)),
-			key("traces", &f.DropTrace.Traces, 50000, "How many of them are remembered; the oldest go first.", between(100, 1000000))),
-	).checkedBy(f.check).refuse("only spans are filtered here, by traces or trace_conditions",
-		"metrics", "logs", "profiles", "metric_conditions", "log_conditions", "profile_conditions",
-	).refuse("include and exclude are not read; write what is to be dropped as trace_conditions, such as span.name == \"a\"", "spans").example(`filter:
+			key("traces", &f.DropTrace.Traces, 50000, "How many of them are remembered; the oldest go first.", between(100, 1000000)))).
+		checkedBy(f.check).
+		refuse("only spans are filtered here, by traces or trace_conditions",
+			"metrics", "logs", "profiles", "metric_conditions", "log_conditions", "profile_conditions").
+		refuse("include and exclude are not read; write what is to be dropped as trace_conditions, such as span.name == \"a\"", "spans").
+		example(`filter:
   presets: [probes]
   trace_conditions:
     - span.attributes["http.route"] == "/livez"

@@ -15,6 +15,10 @@ const defaultHead = `# The configuration of alspan: every key with its default. 
 // DefaultYAML gives a file with every key, its default, and its text as a comment. Reading it gives Default.
 func DefaultYAML() []byte {
 	_, root := declare()
+	return writeFile(root)
+}
+
+func writeFile(root *node) []byte {
 	var b bytes.Buffer
 	b.WriteString(defaultHead)
 	for _, n := range root.keys {
