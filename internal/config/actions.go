@@ -67,8 +67,8 @@ func (a *Action) declare(path string, line int) *node {
 				"its SHA-256. `extract` sets an attribute for each named group of `pattern`. `convert` changes its type.",
 			oneOfAnyCase(actions...)),
 		anyValue("value", &a.Value,
-			"For `insert`, `update` and `upsert`. It is a number or a truth value if it looks like one and is in no quotes, or if all of it is "+
-				"one variable."),
+			"For `insert`, `update` and `upsert`. What looks like a number or a truth value and is in no quotes is one, with the type that a "+
+				"collector gives it: `017` is 15, `1e3` a double. So is what one variable alone gives; a list in a variable is text."),
 		key("from_attribute", &a.FromAttribute, "", "Instead of `value`: the attribute that is copied, if it is there.", checked("name", nil)),
 		key("pattern", &a.Pattern, "",
 			"For `extract`: what the attribute, a text, is to match, with a name for each group. For `delete` and `hash`, instead of `key` or "+

@@ -174,7 +174,11 @@ func writeRows(b *bytes.Buffer, n *node, path string) {
 	if vars := n.envNames(); vars != nil {
 		doc += " The default comes from `" + strings.Join(vars, "`, else `") + "`, if set."
 	}
-	fmt.Fprintf(b, "| `%s` | `%s` | %s | %s |\n", path, cell(n.yaml()), cell(n.accepted()), cell(doc))
+	def := ""
+	if n.hasDefault() {
+		def = "`" + cell(n.yaml()) + "`"
+	}
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", path, def, cell(n.accepted()), cell(doc))
 	if n.elements != nil && !n.elements.told {
 		for _, k := range n.elements.kind.keys {
 			writeRows(b, k, path+"[]")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -106,6 +107,17 @@ func (r *rules) envNames() []string {
 		return nil
 	}
 	return []string{"OTEL_EXPORTER_OTLP_TRACES_" + r.env, "OTEL_EXPORTER_OTLP_" + r.env}
+}
+
+// hasDefault tells whether a key is something when it is not set: some keys of an element of a list are not.
+func (n *node) hasDefault() bool {
+	switch at := n.at.(type) {
+	case *any:
+		return *at != nil
+	case *string:
+		return n.words == nil || slices.Contains(n.words, *at)
+	}
+	return true
 }
 
 // span is the range of a number as users write it.
