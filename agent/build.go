@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -21,6 +22,14 @@ import (
 	"github.com/alspan/alspan/spanbuilder"
 )
 
+// clock gives the join's time: nanoseconds of a clock that does not jump.
+func (p *Pipeline) clock() int64 { return int64(time.Since(p.began)) + int64(time.Second) }
+
+// An exporter sends batches: export.OTLP, or export.Decoded for a person.
+type exporter interface {
+	Export(context.Context, *ring.Batch) export.Result
+}
+
 // chunkSize is the size of a chunk of the batching core.
 const chunkSize = 64 << 10
 
@@ -32,24 +41,26 @@ type printer func([]*tracepb.ResourceSpans)
 func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.Logger) (*Pipeline, error) {
 	nodes := spanbuilder.NewNodes()
 	p := &Pipeline{
-		builder: spanbuilder.New(spanOptions(c, index)),
 		nodes:   nodes,
 		origins: spanbuilder.NewOrigins(),
 		loggers: spanbuilder.NewLoggers(nodes, relations(c)),
-		senders: spanbuilder.NewSenders(index, podOptions(c), version()),
-		tcp:     c.Spans.TCP,
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
 		core:    ring.New(coreOptions(c)),
 
 		inbox:    newInbox(),
 		cells:    slab.New(int64(c.Correlate.Memory)),
-		joining:  joinOptions(c),
 		requests: spanbuilder.NewRequests(requestMemory),
 		prints:   spanbuilder.NewPrints(printMemory),
 		ids:      spanbuilder.NewIDs(idMemory),
+		filtered: spanbuilder.NewFiltered(filteredMemory),
 		began:    time.Now(),
 	}
+	s, err := newSettings(c, index, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	p.settings.Store(s)
 	if print != nil {
 		p.exporter = export.NewDecoded(print, log)
 		return p, nil
@@ -67,6 +78,8 @@ const (
 	requestMemory = 4 << 20
 	printMemory   = 2 << 20
 	idMemory      = 2 << 20
+	// and of requests that were filtered, which have two words each
+	filteredMemory = 1 << 20
 )
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {

@@ -20,10 +20,11 @@ const evictAbove = 14
 // join takes what was handed over until stop is closed, and then lets everything go.
 func (p *Pipeline) join(stop <-chan struct{}) {
 	j := &joiner{writer: p.writer()}
-	j.table = spanbuilder.NewTable(p.joining, p.builder, p.loggers, p.requests, p.ids, p.cells, j)
+	j.table = spanbuilder.NewTable(j.joining, j.builder, p.loggers, p.requests, p.ids, p.cells, j)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		j.renew()
 		j.takeAll()
 		next := j.table.Advance(p.clock())
 		j.flush()

@@ -52,7 +52,7 @@ func unhex(s string) []byte {
 	return b
 }
 
-func attributes(s *tracepb.Span) map[string]string {
+func attributesOf(s *tracepb.Span) map[string]string {
 	m := map[string]string{}
 	for _, a := range s.Attributes {
 		if _, twice := m[a.Key]; twice {
@@ -85,7 +85,7 @@ func TestPairIsOneSpan(t *testing.T) {
 			if len(r.out) != 1 {
 				t.Fatalf("%d spans", len(r.out))
 			}
-			got, a := r.out[0], attributes(r.out[0].Span)
+			got, a := r.out[0], attributesOf(r.out[0].Span)
 			if string(got.SpanId) != string(s.SpanId) || string(got.ParentSpanId) != string(s.ParentSpanId) || got.Name != "ingress" || got.Kind != s.Kind {
 				t.Errorf("identity: %v", got)
 			}

@@ -47,7 +47,7 @@ func TestPoorLogger(t *testing.T) {
 		r.after(time.Second)
 		r.request(otlpMessage(t, s))
 		r.after(time.Second)
-		if len(r.out) != 1 || hex.EncodeToString(r.out[0].SpanId) != fmt.Sprintf("%016x", 0x1001) || attributes(r.out[0].Span)["envoy.log_name"] != "edge" {
+		if len(r.out) != 1 || hex.EncodeToString(r.out[0].SpanId) != fmt.Sprintf("%016x", 0x1001) || attributesOf(r.out[0].Span)["envoy.log_name"] != "edge" {
 			t.Fatalf("joined: %v", r.out)
 		}
 		unsampled := func(n int) *alspb.HTTPAccessLogEntry { // nobody waits for its span
@@ -130,7 +130,7 @@ func TestAttemptsOnTheWay(t *testing.T) {
 					r.after(30 * time.Second)
 					servers, attempts := 0, map[string]int{}
 					for _, s := range r.out[before:] {
-						a := attributes(s.Span)
+						a := attributesOf(s.Span)
 						switch {
 						case s.Kind == tracepb.Span_SPAN_KIND_SERVER:
 							if servers++; a["url.path"] == "" || string(s.SpanId) != string(server.SpanId) {

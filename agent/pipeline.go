@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/alspan/alspan/accesslog"
-	"github.com/alspan/alspan/export"
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/recent"
@@ -36,26 +35,26 @@ import (
 // (accept); one joins what has to wait (join); each sender has one, which gathers what is due and sends it (deliver). There
 // are two hand-overs, both without locks: a parcel for each message into the join, and the batching core's.
 //
+// Every span that is written, in whichever goroutine, goes through the rules last: filters, then changes of its attributes (write).
+//
 // A message of entries is taken by the handful, and each step is done for the whole handful before the next one begins: the
 // code of one step fits into the processor's caches, that of all does not.
 type Pipeline struct {
-	builder  *spanbuilder.Builder
+	settings atomic.Pointer[settings]
 	loggers  *spanbuilder.Loggers
 	nodes    *spanbuilder.Nodes
 	origins  *spanbuilder.Origins
-	senders  *spanbuilder.Senders
 	core     *ring.Core
 	exporter exporter
-	tcp      bool
 	waits    bool // when the core is full: streams wait, nothing is shed
 
 	// The way into the join, and what all goroutines know of what was seen and what has left.
 	inbox    *inbox
 	cells    *slab.Slab
-	joining  spanbuilder.JoinOptions
 	requests *spanbuilder.Requests
 	prints   *spanbuilder.Prints
 	ids      *spanbuilder.IDs
+	filtered *spanbuilder.Filtered
 	attempts atomic.Bool // somebody logs attempts
 	sharing  atomic.Bool // somebody shares span ids
 	began    time.Time
@@ -74,14 +73,6 @@ type Pipeline struct {
 	moved      atomic.Int64                     // when the upstream last took a batch, or was given one after a rest, in Unix nanoseconds
 	repaired   atomic.Int64
 	cut        atomic.Int64
-}
-
-// clock gives the join's time: nanoseconds of a clock that does not jump.
-func (p *Pipeline) clock() int64 { return int64(time.Since(p.began)) + int64(time.Second) }
-
-// An exporter sends batches: export.OTLP, or export.Decoded for a person.
-type exporter interface {
-	Export(context.Context, *ring.Batch) export.Result
 }
 
 // source is one stream: what it logs for, and the storage that is reused from entry to entry.
@@ -111,7 +102,8 @@ const handful = 4
 
 // stream begins the path of everything that one ALS stream brings.
 func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
-	s := &source{writer: p.writer(), sender: p.senders.Sender(from), identity: p.builder.Identity()}
+	s := &source{writer: p.writer()}
+	s.sender, s.identity = s.senders.Sender(from), s.builder.Identity()
 	// A sender that never says who it is still has its requests.
 	s.logger = p.loggers.Find(&wire.Node{}, nil, from)
 	return s.accept
@@ -125,6 +117,7 @@ func (s *source) accept(m *accesslog.Message) {
 	}
 	s.p.pace()
 	s.now = s.p.clock()
+	s.renew()
 	defer s.end()
 	for round, more := 0, true; more; round++ {
 		if round%8 == 0 {
@@ -170,7 +163,7 @@ func (s *source) walk(m *accesslog.Message) (n int, more bool) {
 // prepare decides what an entry is good for, and fetches what is remembered of its request: from memory, for the whole
 // handful at once.
 func (s *source) prepare(i *item) {
-	if i.use, i.why = spanbuilder.Classify(&i.entry, s.p.tcp); i.use == spanbuilder.Drop {
+	if i.use, i.why = spanbuilder.Classify(&i.entry, s.tcp); i.use == spanbuilder.Drop {
 		return
 	}
 	i.keys = s.identity.Keys(&i.entry, s.logger)
@@ -218,7 +211,7 @@ func (s *source) take(i *item) {
 	if w.What == spanbuilder.AttemptItem && !s.p.attempts.Load() {
 		s.p.attempts.Store(true)
 	}
-	joins := replaces || s.p.requests.Joins(w, s.p.joining.Unpaired, recent.Ticks(s.now))
+	joins := replaces || s.p.requests.Joins(w, s.joining.Unpaired, recent.Ticks(s.now))
 	if joins && s.keep(s.p, w, e.Input()) {
 		s.tally.entriesWaiting++
 		return
@@ -256,7 +249,7 @@ func (s *source) finish(i *item) {
 	}
 	e, claim := &i.entry, &i.claim
 	s.Server(e, s.logger, claim)
-	if id, ok := s.p.builder.ClientSpan(s.identity, e, s.logger, claim); ok {
+	if id, ok := s.builder.ClientSpan(s.identity, e, s.logger, claim); ok {
 		s.Client(e, s.logger, claim, id)
 	}
 }
@@ -275,7 +268,9 @@ type inlet struct {
 
 // spans begins the path of everything that requests with spans bring.
 func (p *Pipeline) spans() traces.Consumer {
-	return (&inlet{writer: p.writer(), sender: p.senders.Sender(netip.Addr{})}).accept
+	s := &inlet{writer: p.writer()}
+	s.sender = s.senders.Sender(netip.Addr{})
+	return s.accept
 }
 
 // headRoom is how many bytes of resources and scopes a message may bring beside twice its size. What all scopes of a resource
@@ -289,6 +284,7 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 		return traces.Outcome{Full: true}
 	}
 	s.now = s.p.clock()
+	s.renew()
 	s.sentFrom(m.From)
 	s.p.shares(m.Marks)
 	heads := 0
@@ -336,7 +332,7 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
 	s.sentBy(i, origin)
-	bytes, repaired := s.extender.Clean(p.builder, &s.span, poisoned, s.look.URLs)
+	bytes, repaired := s.extender.Clean(s.builder, &s.span, poisoned, s.look.URLs)
 	s.tally.repaired += int64(repaired)
 	joins := envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load()
 	if i.What == spanbuilder.ProxySpan {

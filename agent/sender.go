@@ -17,7 +17,7 @@ func (s *source) sentBy(e *wire.Entry) {
 // sentFrom takes the sender of a message.
 func (s *inlet) sentFrom(from netip.Addr) {
 	if from = from.Unmap(); s.sender.From != from {
-		s.sender = s.p.senders.Sender(from)
+		s.sender = s.senders.Sender(from)
 	}
 }
 

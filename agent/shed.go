@@ -70,7 +70,7 @@ func (s *source) alone(i *item, noRoom bool) bool {
 		s.Attempt(&i.entry, s.logger, &i.claim)
 		return false
 	}
-	sealed := id.Alone(w.Waits, false, s.now, p.joining.Unpaired)
+	sealed := id.Alone(w.Waits, false, s.now, s.joining.Unpaired)
 	came := noRoom && p.requests.Left(w, sealed, recent.Ticks(s.now))
 	switch {
 	case came:
@@ -81,7 +81,7 @@ func (s *source) alone(i *item, noRoom bool) bool {
 		s.used(fate)
 		p.ids.Settle(id, &i.claim, recent.Ticks(s.now))
 		return true
-	case p.joining.Unpaired == spanbuilder.UnpairedDrop:
+	case s.joining.Unpaired == spanbuilder.UnpairedDrop:
 		p.Entries.Dropped[ledger.EntryUnpaired].Add(1)
 		s.tally.entryFates[spanbuilder.UnpairedGone]++
 	default:

@@ -37,7 +37,7 @@ func (r *rig) complete(n int) {
 		if s.Kind == tracepb.Span_SPAN_KIND_SERVER {
 			q.servers++
 		}
-		if a := attributes(s.Span); s.Kind != tracepb.Span_SPAN_KIND_CLIENT {
+		if a := attributesOf(s.Span); s.Kind != tracepb.Span_SPAN_KIND_CLIENT {
 			if a["url.path"] != "" {
 				q.entries++
 			}

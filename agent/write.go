@@ -10,80 +10,129 @@ import (
 
 // writer is how one goroutine writes spans into the batching core, and counts.
 type writer struct {
+	*settings
+	finisher
 	p        *Pipeline
 	out      ring.Producer
 	extender spanbuilder.Extender
 	of       spanbuilder.Resources
+	from     *ring.Resource // of the span at hand, as the filters see it
 	tally    tally
 }
 
-func (p *Pipeline) writer() writer { return writer{p: p, of: p.senders.Resources()} }
+func (p *Pipeline) writer() writer {
+	w := writer{p: p}
+	w.renew()
+	return w
+}
 
 // Server writes the span that an entry tells of, Client the one below it for the request to the upstream.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Server(dst, e, l, c) })
 	w.tally.rows[c.Row]++
+	if !w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) }) {
+		w.droppedRequest(e, l, c)
+	}
 }
 
 // Client is explained at Server.
 func (w *writer) Client(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, id propagation.SpanID) {
-	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Client(dst, e, l, c, id) })
+	if w.below(c.Trace, c.Own) {
+		return
+	}
+	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Client(dst, e, l, c, id) })
 }
 
 // Inner writes an INTERNAL span below one of somebody else, Attempt the CLIENT span of one attempt.
 func (w *writer) Inner(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Inner(dst, e, l, c) })
+	if w.below(c.Trace, c.Parent) || w.late(e, l) {
+		return
+	}
+	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Inner(dst, e, l, c) })
 }
 
 // Attempt is explained at Inner.
 func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.p.builder.Attempt(dst, e, l, c) })
-}
-
-// usualSpan is the room for nearly every span. One that needs more is written again, into as much as it can ever need.
-const usualSpan = 3 << 10
-
-// made encodes a span of an entry in place.
-func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode func([]byte) ([]byte, spanbuilder.Repairs)) {
-	w.tally.made++
-	w.out.Begin(w.p.core, w.of.Made(l, c.Pod))
-	if w.into(usualSpan, encode) {
+	if w.below(c.Trace, c.Parent) {
 		return
 	}
-	if !w.into(w.p.builder.Bound(e), encode) {
-		w.p.Spans.Dropped[ledger.SpanOversize].Add(1)
-	}
+	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Attempt(dst, e, l, c) })
+}
+
+// made writes a span of an entry, false if a filter dropped it.
+func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) bool {
+	w.tally.made++
+	w.begin(w.of.Made(l, c.Pod))
+	return w.write(usualSpan, w.builder.Bound(e), true, encode)
 }
 
 // Span writes a span that came, with what e says added to it unless e is nil.
 func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.out.Begin(w.p.core, w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s, l)))
-	encode := func(dst []byte) ([]byte, spanbuilder.Repairs) {
-		return w.extender.Span(w.p.builder, dst, s, change, e, l, c)
-	}
-	if e != nil && w.into(len(s.Bytes)+usualSpan, encode) {
+	if w.ofDropped(s) {
 		return
 	}
-	if !w.into(w.p.builder.SpanBound(s, e), encode) {
-		w.p.Spans.Dropped[ledger.SpanOversize].Add(1)
+	w.begin(w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s, l)))
+	most := w.builder.SpanBound(s, e)
+	usual := most
+	if e != nil {
+		usual = len(s.Bytes) + usualSpan
+	}
+	if !w.write(usual, most, e != nil, func(dst []byte) ([]byte, spanbuilder.Repairs) {
+		return w.extender.Span(w.builder, dst, s, change, e, l, c)
+	}) {
+		w.droppedSpan(s, e != nil)
 	}
 }
 
-// into encodes a span into room for n bytes or more. It gives false when that was not enough.
-func (w *writer) into(n int, encode func([]byte) ([]byte, spanbuilder.Repairs)) bool {
-	dst, ok := w.out.Reserve(n)
-	if !ok {
-		w.p.Spans.Dropped[ledger.SpanFull].Add(1)
-		return true
-	}
-	span, repairs := encode(dst)
-	if !w.out.Commit(span) {
-		return false
-	}
-	w.tally.repaired += int64(repairs.UTF8)
-	w.tally.cut += int64(repairs.Cut)
-	return true
+// begin begins spans of a resource.
+func (w *writer) begin(r *ring.Resource) {
+	w.from = r
+	w.out.Begin(w.p.core, w.resourceOf(r))
 }
+
+// encoding appends a span as a field of ScopeSpans.
+type encoding func(dst []byte) ([]byte, spanbuilder.Repairs)
+
+// usualSpan is the room for nearly every span that an entry has a part in. One that needs more is written again, into as much as
+// it can ever need.
+const usualSpan = 3 << 10
+
+// write encodes a span in place, into room for usual bytes or at last for most, lets the rules have their say, and commits it. It
+// gives false if a filter dropped it.
+func (w *writer) write(usual, most int, entry bool, encode encoding) (kept bool) {
+	judged := w.look == nil
+	for n := usual; ; n = most {
+		dst, ok := w.out.Reserve(n)
+		if !ok {
+			w.p.Spans.Dropped[ledger.SpanFull].Add(1)
+			return true
+		}
+		span, repairs := encode(dst)
+		if len(span) <= cap(dst) && w.by != nil {
+			if !judged {
+				if why, drops := w.drops(span, w.from, entry); drops {
+					w.p.Spans.Dropped[why].Add(1)
+					return false
+				}
+				judged = true
+			}
+			if span = w.change(span); len(span) > cap(dst) {
+				most = max(most, len(span)+changeRoom)
+			}
+		}
+		if w.out.Commit(span) {
+			w.tally.repaired += int64(repairs.UTF8)
+			w.tally.cut += int64(repairs.Cut)
+			return true
+		}
+		if n >= most {
+			w.p.Spans.Dropped[ledger.SpanOversize].Add(1)
+			return true
+		}
+	}
+}
+
+// changeRoom is what a span may need, beside its bytes, while it is changed.
+const changeRoom = 1 << 10
 
 // flush makes what was written due, and what was counted visible.
 func (w *writer) flush() {

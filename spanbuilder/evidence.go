@@ -87,11 +87,11 @@ var rows = [NumRows]row{
 	// Evidence: nothing was sent to an upstream, so nothing was injected (Envoy 1.34 and later). The caller's.
 	{"no_upstream_host", func(v *evidence) bool { return !v.entry.HasUpstream() }, claimParent},
 	// Evidence: the operator says so, for this log.
-	{"configured_parent", func(v *evidence) bool { return v.logger.setting == ParentID }, claimParent},
-	{"configured_own", func(v *evidence) bool { return v.logger.setting == OwnID }, func(v *evidence, c *Claim) {
+	{"configured_parent", func(v *evidence) bool { return v.logger.said() == ParentID }, claimParent},
+	{"configured_own", func(v *evidence) bool { return v.logger.said() == OwnID }, func(v *evidence, c *Claim) {
 		c.Own, c.Parent = v.logged.Span, v.parentOfOwn()
 	}},
-	{"configured_upstream", func(v *evidence) bool { return v.logger.setting == UpstreamID }, func(v *evidence, c *Claim) {
+	{"configured_upstream", func(v *evidence) bool { return v.logger.said() == UpstreamID }, func(v *evidence, c *Claim) {
 		c.Own, c.Up = v.tagSpan, v.logged.Span
 		if c.Own.IsZero() {
 			c.Own = v.logged.Parent // B3: what went upstream says who sent it

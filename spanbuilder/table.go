@@ -83,6 +83,12 @@ func NewTable(o JoinOptions, b *Builder, loggers *Loggers, requests *Requests, i
 	return t
 }
 
+// Renew makes the table go by other options and another builder from now on.
+func (t *Table) Renew(o JoinOptions, b *Builder) {
+	t.o, t.b, t.id = o, b, b.Identity()
+	t.heads.life, t.halves.life = int64(o.Wait+2*o.SpanWait), int64(o.SpanWait)+int64(remember)
+}
+
 // Add takes an item, whose bytes are the table's from now on.
 func (t *Table) Add(in *Item) {
 	t.at(in.Arrived)

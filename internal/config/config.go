@@ -22,6 +22,8 @@ type Config struct {
 	Export     Export
 	Admin      Admin
 	Log        Log
+
+	File string // how errors call the file that was read, "" without one
 }
 
 // Receive is how access logs and spans come in.

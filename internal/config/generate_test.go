@@ -39,7 +39,7 @@ func TestGeneratedFiles(t *testing.T) {
 }
 
 func TestDefaultYAML(t *testing.T) {
-	c, err := Parse("default", DefaultYAML(), noEnv)
+	c, err := Parse("", DefaultYAML(), noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,14 +47,14 @@ func TestDefaultYAML(t *testing.T) {
 		t.Errorf("the default file gives another configuration (-Default +file):\n%s", diff)
 	}
 	// It sets every key, so no variable can reach through it.
-	c, err = Parse("default", DefaultYAML(), func(string) (string, bool) { return "https://else:1", true })
+	c, err = Parse("", DefaultYAML(), func(string) (string, bool) { return "https://else:1", true })
 	if diff := cmp.Diff(Default(), c); diff != "" || err != nil {
 		t.Errorf("the environment reaches through the default file: %v\n%s", err, diff)
 	}
 }
 
 // Every field of Config has exactly one key, a name that follows from the field's, a doc, and a range if it is a number. So
-// has every field of an element of a list, but for its place.
+// has every field of an element of a list. What only says where something stands has none.
 func TestEveryFieldIsDeclared(t *testing.T) {
 	c, root := declare()
 	keys := map[any]string{}
@@ -82,7 +82,7 @@ func TestEveryFieldIsDeclared(t *testing.T) {
 	visit = func(v reflect.Value, path string) {
 		if v.Kind() == reflect.Struct {
 			for i := range v.NumField() {
-				if name := v.Type().Field(i).Name; name != "Path" && name != "Line" {
+				if name := v.Type().Field(i).Name; !slices.Contains([]string{"Path", "Line", "File"}, name) {
 					visit(v.Field(i), path+"."+name)
 				}
 			}

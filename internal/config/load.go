@@ -31,6 +31,7 @@ func Load(path string, lookup func(string) (string, bool)) (*Config, error) {
 // Parse is Load for a file that is already read; name is how errors call it. data is not kept.
 func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Config, error) {
 	c, root := declare()
+	c.File = name
 	l := &loader{lookup: lookup, from: map[string]origin{}, bad: map[string]bool{}}
 	body := l.parse(data)
 	if len(l.problems) == 0 { // else nobody knows what the file sets

@@ -42,6 +42,7 @@ redaction:
   blocked_values: [five]
 `)
 	want := Default()
+	want.File = "x"
 	want.Filter.Traces.Span = []Text{{"one", "filter.traces.span[0]", 4}, {"two", "filter.traces.span[1]", 5}, {"three", "filter.traces.span[2]", 8}}
 	want.Filter.DropTrace.Conditions = []Text{{"four", "filter.drop_trace.conditions[0]", 9}}
 	want.Attributes.Actions = []Action{

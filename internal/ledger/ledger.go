@@ -51,10 +51,14 @@ const (
 	SpanAlreadyMade                    // it came when its entry had left as a span with the same id
 	SpanDuplicate                      // a span of Envoy that came twice
 	SpanHeads                          // it came in a request whose many scopes would each have sent a large resource
+	SpanFiltered                       // a filter's condition matched it, or another span of the same request
+	SpanTraceFiltered                  // a condition matched that drops traces: it, or another span of the trace shortly before
+	SpanFilterFailed                   // a condition failed on it, and error_mode is propagate
 	NumSpanDrops
 )
 
-var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made", "duplicate", "resource_too_large"}
+var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made", "duplicate", "resource_too_large",
+	"filtered", "trace_filtered", "filter_failed"}
 
 func (d SpanDrop) String() string { return spanDrops[d] }
 

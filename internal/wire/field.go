@@ -5,6 +5,11 @@ import (
 	"math/bits"
 )
 
+// Field reads the field of a message that begins at b[i]; the message ends at b[end]. It gives the field's key (see Reader)
+// and where the next field begins, -1 when this one is malformed. The value v is the integer, or for a length-delimited
+// field the place in b where it begins; it ends at next. It is for walks that need to know where fields stand.
+func Field(b []byte, i, end int) (key uint32, v uint64, next int) { return field(b, i, end) }
+
 // field reads the field of a message that begins at b[i]; the message ends at b[end]. It gives the field's key (see
 // Reader) and where the next field begins, -1 when this one is malformed. The value v is the integer, or for a
 // length-delimited field the place in b where it begins; it ends at next.
@@ -46,6 +51,11 @@ func field(b []byte, i, end int) (key uint32, v uint64, next int) {
 		}
 		last := bits.TrailingZeros64(stop)
 		v, next = squeeze(w&(1<<last-1)), i+last>>3+1
+	case Fixed64:
+		if len(b)-i < 8 {
+			return slowField(b, start, end)
+		}
+		v, next = binary.LittleEndian.Uint64(b[i:]), i+8
 	default:
 		return slowField(b, start, end)
 	}

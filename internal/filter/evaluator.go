@@ -1,0 +1,203 @@
+package filter
+
+import (
+	"errors"
+
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Evaluator is how one goroutine asks a filter.
+type Evaluator struct {
+	f     *Filter
+	view  View
+	known map[resourceKey]*resource
+	last  resourceKey
+	out   []byte
+}
+
+// resourceKey tells resources apart: their bytes never change.
+type resourceKey struct{ head, scope *byte }
+
+// mostResources are remembered by one goroutine; beyond that it begins anew.
+const mostResources = 1024
+
+// Evaluator makes one; nil for a filter that does nothing.
+func (f *Filter) Evaluator() *Evaluator {
+	if f.Empty() {
+		return nil
+	}
+	e := &Evaluator{f: f, known: map[resourceKey]*resource{}}
+	e.view.filter, e.view.program, e.view.values = f, f.program, make([]value, len(f.program.span.names))
+	return e
+}
+
+// Look says what becomes of an encoded Span. head and scope are the fields of its ResourceSpans and ScopeSpans but for spans, and
+// must not change later; made tells that an access-log entry has a part in the span, so that its attributes are known by other
+// names, too. It keeps the span until the next call.
+func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
+	v, r := &e.view, e.resource(head, scope)
+	v.span, v.made, v.resource, v.whole, v.room = span, made, r, nil, v.room[:0]
+	if r.verdict != Keep {
+		r.rule.count(r.verdict)
+		return r.verdict
+	}
+	if len(e.f.rules) == 0 && e.f.traces == nil {
+		return Keep
+	}
+	v.read(span, &e.f.program.span)
+	if e.f.traces.Has(v.traceID) {
+		return DropAll
+	}
+	for _, rule := range e.f.rules {
+		if rule.quick != nil && rule.quick.absent(v) {
+			continue
+		}
+		if verdict := e.ask(rule); verdict != Keep {
+			return verdict
+		}
+	}
+	return Keep
+}
+
+// ask lets one rule say what becomes of the span at which the view looks.
+func (e *Evaluator) ask(r *Rule) Verdict {
+	is, err := e.matches(r)
+	switch {
+	case err != nil && e.f.failed(r, err):
+		return Failed
+	case err != nil || !is:
+		return Keep
+	}
+	r.Hits.Add(1)
+	if r.DropTrace {
+		e.f.traces.Add(e.view.traceID)
+		return DropAll
+	}
+	return Drop
+}
+
+// matches works a rule out, in the quickest way that can say.
+func (e *Evaluator) matches(r *Rule) (bool, error) {
+	v := &e.view
+	if r.quick != nil {
+		v.asking = r
+		if a := r.quick.eval(v); a != unsure {
+			return a == yes, nil
+		}
+	}
+	if r.lazy != nil {
+		v.asking = r
+		is, err := r.lazy(v)
+		if !errors.Is(err, errDecode) {
+			return is, err
+		}
+	}
+	return r.all.span(v)
+}
+
+func (r *Rule) count(v Verdict) {
+	if v == Drop || v == DropAll {
+		r.Hits.Add(1)
+	}
+}
+
+// resource gives what is known of a resource and scope.
+func (e *Evaluator) resource(head, scope []byte) *resource {
+	var key resourceKey
+	if len(head) > 0 {
+		key.head = &head[0]
+	}
+	if len(scope) > 0 {
+		key.scope = &scope[0]
+	}
+	if e.view.resource != nil && e.last == key {
+		return e.view.resource
+	}
+	e.last = key
+	if r, ok := e.known[key]; ok {
+		return r
+	}
+	if len(e.known) >= mostResources {
+		clear(e.known)
+	}
+	r := &resource{head: head, scope: scope}
+	r.read(&e.f.program.resource)
+	e.judge(r)
+	e.known[key] = r
+	return r
+}
+
+// judge asks the rules of resources and scopes, once.
+func (e *Evaluator) judge(r *resource) {
+	if len(e.f.above) == 0 {
+		return
+	}
+	whole := decode(r.head, r.scope, nil)
+	for _, rule := range e.f.above {
+		is, err := rule.all.above(whole)
+		switch {
+		case err != nil && e.f.failed(rule, err):
+			r.verdict, r.rule = Failed, rule
+			return
+		case err == nil && is:
+			if r.verdict, r.rule = Drop, rule; rule.DropTrace {
+				r.verdict = DropAll
+			}
+			return
+		}
+	}
+}
+
+// Events gives the span at which Look has looked last without those of its events that conditions drop, false if all stay. What
+// it gives is valid until the next call.
+func (e *Evaluator) Events() ([]byte, bool) {
+	if len(e.f.events) == 0 || !hasEvents(e.view.span) {
+		return nil, false
+	}
+	gone, any := e.goneEvents()
+	if !any {
+		return nil, false
+	}
+	e.out = e.out[:0]
+	n := 0
+	wire.EachField(e.view.span, func(key uint32, _, field []byte) {
+		if key == spanEvents {
+			n++
+			if gone[n-1] {
+				return
+			}
+		}
+		e.out = append(e.out, field...)
+	})
+	return e.out, true
+}
+
+const spanEvents = 11<<3 | wire.Bytes
+
+func hasEvents(span []byte) (has bool) {
+	for r := wire.Read(span); r.Next(); {
+		has = has || r.Key == spanEvents
+	}
+	return has
+}
+
+// goneEvents tells of each event whether it is dropped. An error that must not pass keeps it.
+func (e *Evaluator) goneEvents() (gone []bool, any bool) {
+	whole := e.view.decoded()
+	for i := range whole.span.Events().Len() {
+		gone = append(gone, false)
+		for _, rule := range e.f.events {
+			is, err := rule.all.event(whole, whole.span.Events().At(i))
+			if err != nil {
+				e.f.failed(rule, err)
+				continue
+			}
+			if is {
+				rule.Hits.Add(1)
+				gone[i], any = true, true
+				break
+			}
+		}
+	}
+	return gone, any
+}

@@ -1,0 +1,104 @@
+package spanbuilder
+
+import (
+	"sync/atomic"
+
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Filtered remembers the requests that a filter has dropped, so that nothing of them goes out alone: the other half that comes
+// late, and what would hang below a span that is not there. It is used by all goroutines at once.
+type Filtered struct {
+	*recent.Table
+	any atomic.Bool
+}
+
+// NewFiltered makes a memory of that many bytes.
+func NewFiltered(bytes int) *Filtered { return &Filtered{Table: recent.New(bytes, remember)} }
+
+// What is remembered of an id.
+const (
+	bySpan  = 1 + iota // a span that came
+	byEntry            // one that an entry has a part in: its attempts are known to be of the same request
+)
+
+// Entry remembers that the span with the claim c, made from e, was dropped; now is in ticks.
+func (f *Filtered) Entry(d *Deriver, e *wire.Entry, l *Logger, c *Claim, now uint64) {
+	f.enter(d.request(e, l), byEntry, now)
+	f.enter(idKey(c.Trace, c.Own), byEntry, now)
+}
+
+// Span remembers that a span that came was dropped, joined with an entry or not.
+func (f *Filtered) Span(s *Item, joined bool, now uint64) {
+	mark := uint16(bySpan)
+	if joined {
+		mark = byEntry
+	}
+	if s.What == ProxySpan {
+		f.enter(s.Key().ID, mark, now)
+	}
+	f.enter(idKey(s.Trace, s.ID), mark, now)
+}
+
+func (f *Filtered) enter(id uint64, mark uint16, now uint64) {
+	f.any.Store(true)
+	k := recent.Key{ID: id, Sub: uint16(id >> 24)}
+	var found recent.Found
+	for {
+		f.Look(k.ID, now, &found)
+		if markOf(k, &found) >= mark || f.Enter(k, mark, &found) {
+			return
+		}
+	}
+}
+
+func markOf(k recent.Key, found *recent.Found) (most uint16) {
+	for _, s := range found.All() {
+		if s.Sub == k.Sub {
+			most = max(most, s.Mark)
+		}
+	}
+	return most
+}
+
+func (f *Filtered) mark(id, now uint64) uint16 {
+	if !f.any.Load() {
+		return 0
+	}
+	var found recent.Found
+	f.Look(id, now, &found)
+	return markOf(recent.Key{ID: id, Sub: uint16(id >> 24)}, &found)
+}
+
+// Below tells whether the span of that id was dropped, below which one of the same request is made.
+func (f *Filtered) Below(trace propagation.TraceID, parent propagation.SpanID, now uint64) bool {
+	return f.mark(idKey(trace, parent), now) != 0
+}
+
+// Request tells whether the request of e was dropped.
+func (f *Filtered) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) bool {
+	return f.any.Load() && f.mark(d.request(e, l), now) != 0
+}
+
+// Came tells whether a span that came is of a request that was dropped: it is the late half, or the span of an attempt, which is
+// known to be of the same request only if there was an entry.
+func (f *Filtered) Came(s *Item, now uint64) bool {
+	switch s.What {
+	case ProxySpan:
+		return f.mark(s.Key().ID, now) != 0
+	case AttemptSpan:
+		return f.mark(idKey(s.Trace, s.Parent), now) == byEntry
+	}
+	return false
+}
+
+// Deriver gives the keys of requests to one goroutine.
+type Deriver struct{ derivation }
+
+func (d *Deriver) request(e *wire.Entry, l *Logger) uint64 {
+	start, _ := e.Start.Unix()
+	node := l.nodeName()
+	return seenKey(d.requestKey(e.Text(wire.RequestID), node, start), start, node, e.Code)
+}
