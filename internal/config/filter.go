@@ -50,12 +50,14 @@ func (f *Filter) declare() *node {
 	return section("filter", "Which spans are not exported. What an OpenTelemetry collector has for its filter processor can be pasted here as it "+
 		"is, if it is about spans. Conditions are written in OTTL, at most 1000 in all. A span for which one of them holds is dropped and counted.",
 		key("error_mode", &f.ErrorMode, "ignore",
-			"What happens when a condition cannot be evaluated for a span: `ignore` logs it and goes on to the next condition, `silent` "+
-				"goes on without a word, `propagate` gives up on the spans that came with it.",
+			"What happens when a condition cannot be evaluated for a span: `ignore` logs it, once a minute, and goes on to the next "+
+				"condition, `silent` goes on without a word, `propagate` logs it and drops the span, which is counted. A collector "+
+				"refuses the whole request instead.",
 			oneOfAnyCase("ignore", "silent", "propagate")),
 		key("presets", &f.Presets, []string{},
-			"Conditions that need not be written: `probes` are the requests of kubelets and of Knative that ask whether a pod is ready, "+
-				"`health_paths` are requests to the usual paths for that, such as `/livez`.",
+			"Conditions that need not be written: `probes` are the health checks of kubelets, Knative, load balancers and Envoy, by their "+
+				"User-Agent; `health_paths` are requests for `/livez`, `/readyz`, `/healthz`, `/health`, `/-/healthy` and `/-/ready`, whoever "+
+				"sends them.",
 			oneOf("probes", "health_paths")),
 		section("traces", "Conditions by what they are about, so that paths need no prefix: under `span`, `attributes[\"http.route\"]` is the span's. "+
 			"Not together with `trace_conditions`.",
@@ -68,8 +70,8 @@ func (f *Filter) declare() *node {
 			checked("conditions, or of groups", nil)).orTexts("conditions"),
 		section("drop_trace", "Spans that take the rest of their trace with them.",
 			key("conditions", &f.DropTrace.Conditions, []Text{},
-				"On spans. A span for which one holds is dropped, and so are all spans of its trace that come to this agent later. "+
-					"Those that have left stay.",
+				"On spans, with prefixes as in `trace_conditions`. A span for which one holds is dropped, and so are all spans of its trace "+
+					"that come to this agent later. Those that have left stay.",
 				conditions),
 			key("for", &f.DropTrace.For, 30*time.Second, "How long such a trace is remembered.", between(time.Second, 10*time.Minute)),
 			key("traces", &f.DropTrace.Traces, 50000, "How many of them are remembered; the oldest go first.", between(100, 1000000)))).
