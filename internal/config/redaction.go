@@ -31,7 +31,7 @@ func (r *Redaction) declare() *node {
 		key("blocked_values", &r.BlockedValues, []Text{}, "Whatever one of them matches within a text is masked.", patterns),
 		key("blocked_key_patterns", &r.BlockedKeyPatterns, []Text{}, "An attribute whose key one of them matches anywhere is masked as a whole.", patterns),
 		key("ignored_keys", &r.IgnoredKeys, []Text{}, "Attributes that are left as they are.", checked("keys", notEmpty)),
-		key("hash_function", &r.HashFunction, "", "How it is masked: empty writes `****`, `sha256` the SHA-256 of what is masked, in hexadecimal.", oneOfAnyCase("", "sha256"))).
+		key("hash_function", &r.HashFunction, "", "How it is masked: empty writes `****`, the others the hash of what is masked, in hexadecimal.", oneOfAnyCase("", "md5", "sha1", "sha3", "sha256"))).
 		refuse(allowedKeys, "allowed_keys").
 		refuse("it is not supported; known here are blocked_values, blocked_key_patterns, ignored_keys and hash_function",
 			"allowed_values", "ignored_key_patterns", "redact_all_types", "summary", "hmac_key", "db_sanitizer", "url_sanitizer").
