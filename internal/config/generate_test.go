@@ -150,7 +150,7 @@ func TestSchema(t *testing.T) {
 		"correlate: {header_span_id: {x: mine}}", "receive: {grpc: {address: 4317}}", "export: []",
 		"filter: {error_mode: loud}", "filter: {traces: {span: [true]}}", "filter: {trace_conditions: [5]}",
 		"filter: {trace_conditions: [{context: log}]}", "attributes: {actions: [{key: a, actoin: delete}]}", "attributes: {actions: [delete]}",
-		"resource: {attributes: [{key: a, value: {b: c}}]}", "redaction: {allow_all_keys: false}", "redaction: {hash_function: md5}"} {
+		"resource: {attributes: [{key: a, value: {b: c}}]}", "redaction: {allow_all_keys: false}", "redaction: {hash_function: crc32}"} {
 		check(text, []byte(text), false)
 	}
 }
