@@ -119,12 +119,14 @@ func (w *writer) droppedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 
 // droppedSpan is explained at droppedRequest.
 func (w *writer) droppedSpan(s *spanbuilder.Item, joined bool) {
-	w.p.filtered.Span(s, joined, w.ticks())
+	if joined || w.p.Entries.Received.Load() > 0 { // else nothing can come late
+		w.p.filtered.Span(s, joined, w.ticks())
+	}
 }
 
 // below tells whether a span that would be made is below one of the same request that was dropped: it goes, too.
 func (w *writer) below(trace propagation.TraceID, parent propagation.SpanID) bool {
-	if w.look == nil || (trace != w.goneTrace || parent != w.goneSpan) && !w.p.filtered.Below(trace, parent, w.ticks()) {
+	if !w.p.filtered.Any() || (trace != w.goneTrace || parent != w.goneSpan) && !w.p.filtered.Below(trace, parent, w.ticks()) {
 		return false
 	}
 	w.filtered()
@@ -133,7 +135,7 @@ func (w *writer) below(trace propagation.TraceID, parent propagation.SpanID) boo
 
 // late tells whether a span that would be made is of a request whose other half was dropped.
 func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger) bool {
-	if w.look == nil || !w.p.filtered.Request(&w.deriver, e, l, w.ticks()) {
+	if !w.p.filtered.Any() || !w.p.filtered.Request(&w.deriver, e, l, w.ticks()) {
 		return false
 	}
 	w.filtered()
@@ -142,7 +144,7 @@ func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger) bool {
 
 // ofDropped tells whether a span that came is of a request that was dropped.
 func (w *writer) ofDropped(s *spanbuilder.Item) bool {
-	if w.look == nil || s.What == spanbuilder.ZipkinSpan || !w.p.filtered.Came(s, w.ticks()) {
+	if !w.p.filtered.Entries() || s.What == spanbuilder.ZipkinSpan || !w.p.filtered.Came(s, w.ticks()) {
 		return false
 	}
 	w.p.Spans.Dropped[ledger.SpanFiltered].Add(1)

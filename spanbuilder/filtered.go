@@ -12,7 +12,7 @@ import (
 // late, and what would hang below a span that is not there. It is used by all goroutines at once.
 type Filtered struct {
 	*recent.Table
-	any atomic.Bool
+	any, entries atomic.Bool // there is one; there is one that had an entry
 }
 
 // NewFiltered makes a memory of that many bytes.
@@ -45,7 +45,9 @@ func (f *Filtered) Span(s *Item, joined bool, now uint64) {
 }
 
 func (f *Filtered) enter(id uint64, mark uint16, now uint64) {
-	f.any.Store(true)
+	if f.any.Store(true); mark == byEntry {
+		f.entries.Store(true)
+	}
 	k := recent.Key{ID: id, Sub: uint16(id >> 24)}
 	var found recent.Found
 	for {
@@ -66,13 +68,16 @@ func markOf(k recent.Key, found *recent.Found) (most uint16) {
 }
 
 func (f *Filtered) mark(id, now uint64) uint16 {
-	if !f.any.Load() {
-		return 0
-	}
 	var found recent.Found
 	f.Look(id, now, &found)
 	return markOf(recent.Key{ID: id, Sub: uint16(id >> 24)}, &found)
 }
+
+// Any tells whether there is any, Entries whether there is one that an entry has a part in. Until then there is nothing to ask.
+func (f *Filtered) Any() bool { return f.any.Load() }
+
+// Entries is explained at Any.
+func (f *Filtered) Entries() bool { return f.entries.Load() }
 
 // Below tells whether the span of that id was dropped, below which one of the same request is made.
 func (f *Filtered) Below(trace propagation.TraceID, parent propagation.SpanID, now uint64) bool {
@@ -81,7 +86,7 @@ func (f *Filtered) Below(trace propagation.TraceID, parent propagation.SpanID, n
 
 // Request tells whether the request of e was dropped.
 func (f *Filtered) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) bool {
-	return f.any.Load() && hasRequestID(e) && f.mark(d.request(e, l), now) != 0
+	return hasRequestID(e) && f.mark(d.request(e, l), now) != 0
 }
 
 // Came tells whether a span that came is of a request that was dropped: it is the late half, or the span of an attempt, which is

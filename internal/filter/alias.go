@@ -35,8 +35,8 @@ var aliases = map[string]alias{
 	"request_size":                text("http.request.body.size"),
 	"response_size":               text("http.response.body.size"),
 	"http.request_content_length": same("http.request.body.size"),
-	"response_flags":              {from: []string{"envoy.response_flags"}, make: orDash},
-	"component":                   {make: func(*View, []value) value { return textValue([]byte("proxy")) }},
+	"response_flags":              {from: []string{"envoy.response_flags"}, make: orDash, always: true},
+	"component":                   {always: true, make: func(*View, []value) value { return textValue([]byte("proxy")) }},
 	// The other way round, for spans that Envoy has made and an entry has completed.
 	"envoy.upstream_cluster":    same("upstream_cluster"),
 	"user_agent.original":       same("user_agent"),
@@ -46,17 +46,18 @@ var aliases = map[string]alias{
 
 // alias makes a value of those of other attributes.
 type alias struct {
-	from []string
-	make func(*View, []value) value
+	from   []string
+	make   func(*View, []value) value
+	always bool // it makes one of nothing, too
 }
 
 func same(key string) alias {
-	return alias{[]string{key}, func(_ *View, is []value) value { return is[0] }}
+	return alias{from: []string{key}, make: func(_ *View, is []value) value { return is[0] }}
 }
 
 // text is a number as Envoy's tracers write it: as text.
 func text(key string) alias {
-	return alias{[]string{key}, func(v *View, is []value) value {
+	return alias{from: []string{key}, make: func(v *View, is []value) value {
 		if is[0].kind != isInt {
 			return is[0]
 		}

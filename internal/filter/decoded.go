@@ -45,7 +45,7 @@ func (v *View) decoded() *decoded {
 	}
 	attributes := v.whole.span.Attributes()
 	for slot, a := range v.program.aliasOf {
-		if a == nil || v.values[slot].kind != isNil {
+		if a == nil || v.has(uint8(slot)) {
 			continue
 		}
 		is := v.aliased(uint8(slot))

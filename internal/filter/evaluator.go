@@ -44,12 +44,12 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 		return r.verdict
 	}
 	e.fewer = false
-	v.read(span, &e.f.program.span)
+	v.read(span, &e.f.program.span, made)
 	if e.f.traces.Has(v.traceID) {
 		return DropAll
 	}
-	for _, rule := range e.f.rules {
-		if rule.quick != nil && rule.quick.absent(v) {
+	for i, rule := range e.f.rules {
+		if g := e.f.gates[i]; g != 0 && uint64(g)&v.there == 0 {
 			continue
 		}
 		if verdict := e.ask(rule); verdict != Keep {

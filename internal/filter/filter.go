@@ -65,6 +65,7 @@ const (
 // Filter is all rules, compiled. It is shared by all goroutines, and never changes.
 type Filter struct {
 	rules   []*Rule // of spans, those that drop traces first
+	gates   []gate  // theirs
 	above   []*Rule // of resources and scopes
 	events  []*Rule
 	all     []*Rule // in the order of the configuration
@@ -137,6 +138,13 @@ func New(o Options) (*Filter, error) {
 		return nil, err
 	}
 	f.program.seal()
+	for _, r := range f.rules {
+		g := gate(0)
+		if r.quick != nil {
+			g = r.quick.gate(f.program)
+		}
+		f.gates = append(f.gates, g)
+	}
 	return f, nil
 }
 

@@ -9,8 +9,9 @@ type keys struct {
 	names []string
 	byLen [maxQuickKey + 1][]uint8 // slots of the names of that length
 	long  []uint8
-	// lengths has bit n set where a name has n bytes.
-	lengths uint64
+	// lengths has bit n set where a name has n bytes, own where one has by which a rule asks; the others are only what those may be
+	// made of.
+	lengths, own uint64
 }
 
 // Longer keys are compared one by one; more of them than that have no slot.
@@ -19,8 +20,16 @@ const (
 	maxSlots    = 200
 )
 
-// slot gives that of a key, a new one if it has none yet. It gives false when there are too many.
+// slot gives that of a key by which a rule asks, a new one if it has none yet. It gives false when there are too many.
 func (k *keys) slot(name string) (uint8, bool) {
+	if n := len(name); n <= maxQuickKey {
+		k.own |= 1 << n
+	}
+	return k.source(name)
+}
+
+// source is slot for a key of which an attribute by another name may be made.
+func (k *keys) source(name string) (uint8, bool) {
 	for i, n := range k.names {
 		if n == name {
 			return uint8(i), true
@@ -46,7 +55,9 @@ func (k *keys) find(name []byte) (uint8, bool) {
 		list = k.byLen[len(name)]
 	}
 	for _, i := range list {
-		if k.names[i] == string(name) {
+		if n := k.names[i]; len(name) > 0 && n[0] != name[0] {
+			continue
+		} else if n == string(name) {
 			return i, true
 		}
 	}
@@ -69,12 +80,19 @@ type facts struct {
 	name    []byte
 	kind    int32
 	status  int32
-	values  []value // by slot
+	values  []value // by slot; of the first 64 only where their bit is set
+	there   uint64  // bit: the attribute in that slot is there
 }
 
 // read looks at a span once. Among attributes with one key the first counts, as in a collector; of all other fields the last.
-func (f *facts) read(span []byte, k *keys) {
-	clear(f.values)
+func (f *facts) read(span []byte, k *keys, made bool) {
+	lengths := k.own
+	if made {
+		lengths = k.lengths
+	}
+	if f.there = 0; len(f.values) > 64 {
+		clear(f.values[64:])
+	}
 	f.traceID, f.name, f.kind, f.status = nil, nil, 0, 0
 	for i := 0; i < len(span); {
 		// Nearly all fields are what this takes: an attribute of up to 16 KiB, or a short field.
@@ -86,9 +104,7 @@ func (f *facts) read(span []byte, k *keys) {
 					n, from = n&0x7f|int(span[i+2])<<7, i+3
 				}
 				if n < 1<<14 && from+n <= len(span) {
-					if b := span[from : from+n]; k.asked(b) {
-						f.attribute(b, k)
-					}
+					f.attribute(span[from:from+n], k, lengths)
 					i = from + n
 					continue
 				}
@@ -108,7 +124,7 @@ func (f *facts) read(span []byte, k *keys) {
 		i = len(span) - r.Rest()
 		switch r.Key {
 		case spanAttributes:
-			f.attribute(r.Bytes, k)
+			f.attribute(r.Bytes, k, lengths)
 		case spanTraceID, spanNameField:
 			f.short(byte(r.Key), r.Bytes)
 		case spanKindField:
@@ -132,27 +148,50 @@ func (f *facts) short(key byte, b []byte) {
 	}
 }
 
-// asked tells whether anybody may ask for an encoded KeyValue: no, where it is a key and a value, and no key that is asked for has
-// the length of its key.
-func (k *keys) asked(b []byte) bool {
-	if len(b) < 4 || b[0] != 1<<3|wire.Bytes || b[1] > maxQuickKey {
-		return true
+// attribute takes one KeyValue, if its key is one that is asked for, whose lengths those are.
+func (f *facts) attribute(b []byte, k *keys, lengths uint64) {
+	// Nearly always it is a key, and a value that ends it.
+	if len(b) >= 4 && b[0] == 1<<3|wire.Bytes && b[1] <= maxQuickKey && 4+int(b[1]) <= len(b) {
+		at := 2 + int(b[1])
+		n, from := int(b[at+1]), at+2
+		if n >= 0x80 && from < len(b) {
+			n, from = n&0x7f|int(b[from])<<7, from+1
+		}
+		if b[at] == 2<<3|wire.Bytes && from+n == len(b) {
+			if lengths>>b[1]&1 == 0 {
+				return
+			}
+			if slot, ok := k.find(b[2:at]); ok && !f.has(slot) {
+				f.set(slot, plainValue(b[from:]))
+			}
+			return
+		}
 	}
-	at := 2 + int(b[1])
-	if k.lengths>>b[1]&1 != 0 || at+2 >= len(b) || b[at] != 2<<3|wire.Bytes {
-		return true
+	key, v := attribute(b)
+	if slot, ok := k.find(key); ok && !f.has(slot) {
+		f.set(slot, v)
 	}
-	n, from := int(b[at+1]), at+2
-	if n >= 0x80 {
-		n, from = n&0x7f|int(b[at+2])<<7, at+3
-	}
-	return from+n != len(b) // there may be another key
 }
 
-// attribute takes one KeyValue.
-func (f *facts) attribute(b []byte, k *keys) {
-	key, v := attribute(b)
-	if slot, ok := k.find(key); ok && f.values[slot].kind == isNil {
-		f.values[slot] = v
-	}
+func (f *facts) set(slot uint8, v value) {
+	f.values[slot] = v
+	f.there |= 1 << slot // nothing for those above 63
 }
+
+func (f *facts) has(slot uint8) bool {
+	if slot < 64 {
+		return f.there>>slot&1 != 0
+	}
+	return f.values[slot].kind != isNil
+}
+
+// at gives the attribute in a slot.
+func (f *facts) at(slot uint8) *value {
+	if !f.has(slot) {
+		return &nothing
+	}
+	return &f.values[slot]
+}
+
+// nothing is the value of an attribute that is not there.
+var nothing value

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 )
 
 // pattern is a regular expression. Most of those that users write ask for a text in a certain place, which is faster to look for.
@@ -51,10 +52,7 @@ func textsOf(r *syntax.Regexp) (place, [][]byte) {
 	} else if n > 0 && isAnything(parts[n-1]) {
 		parts = parts[:n-1]
 	}
-	if len(parts) != 1 {
-		return byExpression, nil
-	}
-	texts, ok := literals(parts[0])
+	texts, ok := literals(&syntax.Regexp{Op: syntax.OpConcat, Sub: parts})
 	switch {
 	case !ok:
 		return byExpression, nil
@@ -72,25 +70,51 @@ func isAnything(r *syntax.Regexp) bool {
 	return r.Op == syntax.OpStar && (r.Sub[0].Op == syntax.OpAnyCharNotNL || r.Sub[0].Op == syntax.OpAnyChar)
 }
 
-// literals gives the texts that an expression of literals can be.
+// mostTexts is how many texts are looked for one by one.
+const mostTexts = 32
+
+// literals gives the texts that an expression can be, if it is made of letters and a few choices.
 func literals(r *syntax.Regexp) (list [][]byte, ok bool) {
 	switch r.Op {
+	case syntax.OpEmptyMatch:
+		return [][]byte{{}}, true
 	case syntax.OpLiteral:
-		if r.Flags&syntax.FoldCase != 0 {
-			return nil, false
+		return [][]byte{[]byte(string(r.Rune))}, r.Flags&syntax.FoldCase == 0
+	case syntax.OpCharClass:
+		for i := 0; i < len(r.Rune); i += 2 {
+			for c := r.Rune[i]; c <= r.Rune[i+1]; c++ {
+				if list = append(list, []byte(string(c))); len(list) > mostTexts {
+					return nil, false
+				}
+			}
 		}
-		return [][]byte{[]byte(string(r.Rune))}, true
+		return list, true
 	case syntax.OpCapture:
 		return literals(r.Sub[0])
 	case syntax.OpAlternate:
 		for _, sub := range r.Sub {
 			texts, ok := literals(sub)
-			if !ok {
+			if list = append(list, texts...); !ok {
 				return nil, false
 			}
-			list = append(list, texts...)
 		}
-		return list, len(list) <= 16
+		return list, len(list) <= mostTexts
+	case syntax.OpConcat: // expressions with the same beginning share it
+		list = [][]byte{{}}
+		for _, sub := range r.Sub {
+			texts, ok := literals(sub)
+			if !ok || len(list)*len(texts) > mostTexts {
+				return nil, false
+			}
+			var longer [][]byte
+			for _, begin := range list {
+				for _, end := range texts {
+					longer = append(longer, slices.Concat(begin, end))
+				}
+			}
+			list = longer
+		}
+		return list, true
 	}
 	return nil, false
 }

@@ -23,7 +23,7 @@ func (p *program) alias(key string, slot uint8) bool {
 	}
 	s := &slotted{alias: a}
 	for _, other := range a.from {
-		i, ok := p.span.slot(other)
+		i, ok := p.span.source(other)
 		if !ok {
 			return false
 		}

@@ -102,7 +102,7 @@ func (q *quick) field(v *View) answer {
 func (v *View) get(of fieldOf, slot uint8) *value {
 	switch of {
 	case spanAttribute:
-		if is := &v.values[slot]; is.kind != isNil || !v.made || v.program.aliasOf[slot] == nil {
+		if is := v.at(slot); is.kind != isNil || !v.made || v.program.aliasOf[slot] == nil {
 			return is
 		}
 		v.one = v.aliased(slot)
@@ -118,8 +118,40 @@ func (v *View) get(of fieldOf, slot uint8) *value {
 	return &v.one
 }
 
-// absent tells whether the rule is no for a span without its attribute, and the span is without.
-func (q *quick) absent(v *View) bool {
-	return q.of == spanAttribute && (q.op == match || q.op == equal && q.to.kind != isNil) && v.values[q.slot].kind == isNil &&
-		(!v.made || v.program.aliasOf[q.slot] == nil)
+// gate has the slots of which one must be there for a rule to match, 0 if that cannot be said.
+type gate uint64
+
+// gate gives that of a rule. A span that lacks an attribute may have it by another name.
+func (q *quick) gate(p *program) (g gate) {
+	switch {
+	case q.op == and:
+		for i := range q.kids {
+			if g = q.kids[i].gate(p); g != 0 {
+				return g
+			}
+		}
+	case q.op == or:
+		for i := range q.kids {
+			one := q.kids[i].gate(p)
+			if one == 0 {
+				return 0
+			}
+			g |= one
+		}
+	case q.of == spanAttribute && (q.op == match || q.op == equal && q.to.kind != isNil):
+		slots := []uint8{q.slot}
+		if a := p.aliasOf[q.slot]; a != nil {
+			if a.always {
+				return 0
+			}
+			slots = append(slots, a.slots...)
+		}
+		for _, s := range slots {
+			if s >= 64 {
+				return 0
+			}
+			g |= 1 << s
+		}
+	}
+	return g
 }

@@ -117,6 +117,17 @@ func attribute(b []byte) (key []byte, v value) {
 	return key, v
 }
 
+// plainValue takes an encoded AnyValue, which is nearly always a text of less than 128 bytes.
+func plainValue(b []byte) value {
+	if len(b) >= 2 && b[0] == 1<<3|wire.Bytes && b[1] < 0x80 && 2+int(b[1]) == len(b) {
+		return textValue(b[2:len(b):len(b)])
+	}
+	if v := anyValue(b, value{}); v.kind != isNil {
+		return v
+	}
+	return value{kind: isOther} // it is there, without a value
+}
+
 // anyValue takes an encoded AnyValue: of its fields the last one counts, and v if it has none.
 //
 //	message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; ... } }

@@ -38,7 +38,7 @@ func (v *View) aliased(slot uint8) value {
 		return value{}
 	}
 	for i, s := range a.slots {
-		v.from[i] = v.values[s]
+		v.from[i] = *v.at(s)
 	}
 	return a.make(v, v.from[:max(len(a.slots), 1)])
 }
