@@ -24,7 +24,7 @@ type Halves struct {
 }
 
 // Of one stream, the traces have up to three numbers of streams: those of requests with both halves, of entries without
-// span, and of spans without entry.
+// span, and of spans without entry. Where there are probes they have a number of their own.
 const streamsEach = 3
 
 // reasonAt is where an x-request-id says why its request is traced.
@@ -33,8 +33,8 @@ const reasonAt = 14
 // numbers gives ids and times to the items of one message.
 type numbers struct {
 	run, stream uint32
-	alone       uint32 // number of the stream for items that have no other half
-	every       uint64 // every such item has one; 1: all, 0: none
+	alone       uint32 // number of the stream for items that have no other half, or are no probes
+	every       uint64 // every such item has one, or is one; 1: all, 0: none
 	from        uint64 // number of the first item
 	first, step int64  // when the items end
 	reasons     string // characters that x-request-ids have in turn at reasonAt; empty: as they are
@@ -46,15 +46,19 @@ func once(id mark.ID, end int64) numbers {
 }
 
 func (n *numbers) id(i uint64) mark.ID {
+	nth := n.nth(i)
 	i += n.from
 	switch {
 	case n.every == 0:
 		return mark.ID{Run: n.run, Stream: n.alone, Seq: i}
-	case i%n.every == 0:
+	case nth:
 		return mark.ID{Run: n.run, Stream: n.stream, Seq: i / n.every}
 	}
 	return mark.ID{Run: n.run, Stream: n.alone, Seq: i - i/n.every - 1}
 }
+
+// nth tells whether an item is one of every so many.
+func (n *numbers) nth(i uint64) bool { return n.every > 0 && (n.from+i)%n.every == 0 }
 
 func (n *numbers) end(i uint64) int64 { return n.first + int64(n.from+i)*n.step }
 
@@ -73,11 +77,14 @@ func (h *Halves) lag(stream, streams int) time.Duration {
 func (h *Halves) last(streams int) time.Duration { return h.lag(streams-1, streams) }
 
 // pairs gives how many of the first n items have two halves.
-func (h *Halves) pairs(n uint64) uint64 {
-	if h.Every == 0 {
+func (h *Halves) pairs(n uint64) uint64 { return nths(n, h.Every) }
+
+// nths gives how many of the first n items are one of every so many; 0: none.
+func nths(n uint64, every int) uint64 {
+	if every == 0 {
 		return 0
 	}
-	return (n + uint64(h.Every) - 1) / uint64(h.Every)
+	return (n + uint64(every) - 1) / uint64(every)
 }
 
 // spanLane is how one stream sends spans.

@@ -36,6 +36,7 @@ type Options struct {
 	Entries  int     // items a message
 	Headers  Headers
 	Foreign  bool   // OTLP: the spans are of something else than Envoy, but as large
+	Probes   int    // OTLP: every such span is a probe, which the server has to drop; 0: none
 	Halves   Halves // Both
 	// With a Window, at most so many items are on their way at a time; the sink at Control says how many have come.
 	Window  int
@@ -47,15 +48,16 @@ type Report struct {
 	Run      uint32   `json:"run"`
 	Entries  uint64   `json:"entries"` // of Both: entries and spans
 	Pairs    uint64   `json:"pairs"`   // of Both: requests of which both halves were sent
+	Probes   uint64   `json:"probes"`  // among the entries
 	Messages uint64   `json:"messages"`
 	Bytes    uint64   `json:"bytes"`
 	Seconds  float64  `json:"seconds"`
 	CPU      float64  `json:"cpu_seconds"` // of the load's process
-	Streams  []uint64 `json:"streams"`     // traces of each: items, but of a pair both halves have one
+	Streams  []uint64 `json:"streams"`     // traces of each that are to come out: items but probes, and of a pair both halves have one
 	Late     float64  `json:"late_seconds"`
 }
 
-// Traces gives how many different ones were sent.
+// Traces gives how many different ones were sent that are to come out.
 func (r *Report) Traces() (n uint64) {
 	for _, s := range r.Streams {
 		n += s
@@ -89,8 +91,8 @@ type sender interface {
 
 // Open makes the templates and the connections.
 func Open(ctx context.Context, o Options) (*Load, error) {
-	if o.Streams < 1 || o.Streams*streamsEach >= 1<<16 || o.Entries < 1 || o.Rate < 0 || o.Protocol == Both && (o.Rate == 0 || o.Halves.Spans < 1) {
-		return nil, fmt.Errorf("cannot load with %d streams of %d entries at %v a second", o.Streams, o.Entries, o.Rate)
+	if o.Streams < 1 || o.Streams*streamsEach >= 1<<16 || o.Entries < 1 || o.Rate < 0 || o.Probes < 0 || o.Probes > 0 && o.Protocol != OTLP || o.Protocol == Both && (o.Rate == 0 || o.Halves.Spans < 1) {
+		return nil, fmt.Errorf("cannot load %s with %d streams of %d entries at %v a second, 1 in %d a probe", o.Protocol, o.Streams, o.Entries, o.Rate, o.Probes)
 	}
 	c, err := newCorpus(&o)
 	if err != nil {
@@ -128,7 +130,7 @@ func (l *Load) Run(ctx context.Context, run uint32, d time.Duration) (*Report, e
 	r := &Report{Run: run, Streams: make([]uint64, len(l.lanes))}
 	errs := make([]error, len(l.lanes))
 	late := make([]time.Duration, len(l.lanes))
-	bytes := make([]uint64, len(l.lanes))
+	items, bytes := make([]uint64, len(l.lanes)), make([]uint64, len(l.lanes))
 	watching, done := context.WithCancel(ctx)
 	defer done()
 	l.gate = &gate{limit: int64(l.opts.Window), url: l.opts.Control}
@@ -144,11 +146,14 @@ func (l *Load) Run(ctx context.Context, run uint32, d time.Duration) (*Report, e
 	}
 	var wg sync.WaitGroup
 	for i, lane := range l.lanes {
-		wg.Go(func() { r.Streams[i], bytes[i], late[i], errs[i] = lane.run(ctx, run, began, d) })
+		wg.Go(func() { items[i], bytes[i], late[i], errs[i] = lane.run(ctx, run, began, d) })
 	}
 	wg.Wait()
 	r.Seconds, r.CPU = time.Since(began).Seconds(), cpuTime()-cpu
-	for i, n := range r.Streams {
+	for i, n := range items {
+		probes := nths(n, l.opts.Probes)
+		r.Streams[i] = n - probes
+		r.Probes += probes
 		r.Entries += n
 		r.Messages += n / uint64(l.opts.Entries)
 		r.Bytes += bytes[i]
@@ -167,7 +172,9 @@ func (l *lane) run(ctx context.Context, run uint32, began time.Time, d time.Dura
 	}
 	due := began.Add(interval * time.Duration(l.number) / time.Duration(o.Streams)) // the streams take turns
 	for ; ; due = due.Add(interval) {
-		l.load.gate.pass(o.Entries, began.Add(d))
+		next := items + uint64(o.Entries)
+		probes := nths(next, o.Probes) - nths(items, o.Probes)
+		l.load.gate.pass(o.Entries-int(probes), began.Add(d))
 		now := time.Now()
 		if interval == 0 {
 			due = now
@@ -181,6 +188,9 @@ func (l *lane) run(ctx context.Context, run uint32, began time.Time, d time.Dura
 			late = max(late, -wait)
 		}
 		numbers := once(mark.ID{Run: run, Stream: uint32(l.number), Seq: items}, due.UnixNano())
+		if o.Probes > 0 {
+			numbers.stream, numbers.alone, numbers.every = uint32(l.number+o.Streams), uint32(l.number), uint64(o.Probes)
+		}
 		var message *[]byte
 		if o.Protocol == OTLP {
 			message = l.composer.otlp(&l.load.pool, o.Entries, &numbers)
@@ -192,7 +202,7 @@ func (l *lane) run(ctx context.Context, run uint32, began time.Time, d time.Dura
 		if err := l.out.send(ctx, message); err != nil {
 			return items, size, late, fmt.Errorf("cannot send message %d of stream %d: %w", items/uint64(o.Entries), l.number, err)
 		}
-		items, size = items+uint64(o.Entries), size+uint64(n)
+		items, size = next, size+uint64(n)
 	}
 }
 

@@ -103,9 +103,50 @@ func TestSpansDecode(t *testing.T) {
 			if s.EndTimeUnixNano != uint64(end.UnixNano()) || s.EndTimeUnixNano-s.StartTimeUnixNano != uint64(duration(k)) {
 				t.Fatalf("span %d lasts from %d to %d", k, s.StartTimeUnixNano, s.EndTimeUnixNano)
 			}
-			if len(s.Attributes) < 15 {
-				t.Fatalf("%d attributes", len(s.Attributes))
+			if len(s.Attributes) != 18 {
+				t.Fatalf("%d attributes, want 18", len(s.Attributes))
 			}
 		}
+	}
+}
+
+// Probes are told by their User-Agent, have numbers of streams of their own, and do not count as what is to come out.
+func TestProbes(t *testing.T) {
+	o := Options{Protocol: OTLP, Streams: 2, Rate: 1000, Entries: 14, Probes: 3}
+	c, err := newCorpus(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Load{opts: o}
+	var out [2]keeper
+	for i := range out {
+		l.lanes = append(l.lanes, &lane{number: i, load: l, composer: composer{corpus: c}, out: &out[i]})
+	}
+	r, err := l.Run(t.Context(), 3, 100*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint32]uint64{}
+	for i := range out {
+		for _, b := range out[i].messages {
+			m := new(tracepb.TracesData)
+			if err := proto.Unmarshal(b, m); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range m.ResourceSpans[0].ScopeSpans[0].Spans {
+				id, _ := mark.FromTrace(s.TraceId)
+				stream := uint32(i)
+				if attribute(s, "user_agent") == probeAgent {
+					stream += 2
+				}
+				if id.Stream != stream || id.Seq != seen[stream] {
+					t.Fatalf("a span of lane %d has the number %+v, want %d of stream %d: %v", i, id, seen[stream], stream, s)
+				}
+				seen[stream]++
+			}
+		}
+	}
+	if r.Streams[0] != seen[0] || r.Streams[1] != seen[1] || r.Probes != seen[2]+seen[3] || r.Entries != r.Traces()+r.Probes || r.Probes*3 < r.Entries || r.Probes*3 > r.Entries+4 {
+		t.Errorf("%+v, but there were %v", r, seen)
 	}
 }

@@ -11,6 +11,7 @@ import (
 // corpus is what all streams share: the templates of one protocol. It is never changed.
 type corpus struct {
 	wide, narrow []template // of the start time's nanoseconds; the same for spans
+	probes       []template // OTLP only, where there are any
 	resource     []byte     // OTLP only
 	prefixes     [][]byte   // ALS: what the first message of each stream begins with
 }
@@ -22,7 +23,13 @@ func newCorpus(o *Options) (*corpus, error) {
 		if c.resource, err = resourceField(); err != nil {
 			return nil, err
 		}
-		c.wide, err = spanTemplates(o.Foreign)
+		component := envoyComponent
+		if o.Foreign {
+			component = otherComponent
+		}
+		if c.wide, err = spanTemplates(component, ""); err == nil && o.Probes > 0 {
+			c.probes, err = spanTemplates(component, probeAgent)
+		}
 		c.narrow = c.wide
 		return c, err
 	}
@@ -58,6 +65,9 @@ func (c *composer) items(n int, numbers *numbers) (size int) {
 		t := &c.wide[c.next]
 		if nanos := (numbers.end(uint64(i)) - int64(t.duration)) % 1e9; nanos < fiveBytes {
 			t = &c.narrow[c.next]
+		}
+		if c.probes != nil && numbers.nth(uint64(i)) {
+			t = &c.probes[c.next]
 		}
 		c.next = (c.next + 1) % len(c.wide)
 		c.chosen = append(c.chosen, t)

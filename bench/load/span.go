@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -13,13 +14,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// spanTemplates gives spans as Envoy's OpenTelemetry tracer makes them: the tags of its HTTP connection manager as strings.
-// A foreign one is the same, byte for byte, but does not say that a proxy made it.
-func spanTemplates(foreign bool) ([]template, error) {
-	component := "proxy"
-	if foreign {
-		component = "other"
-	}
+// spanTemplates gives spans as Envoy's OpenTelemetry tracer makes them: the tags of its HTTP connection manager as strings, and a
+// custom one. With another component they are the same, byte for byte, but not Envoy's. An empty agent is that of the shape.
+func spanTemplates(component, agent string) ([]template, error) {
 	var list []template
 	for n := range shapes {
 		e := entry(n, None, time.Unix(0, 0))
@@ -28,11 +25,12 @@ func spanTemplates(foreign bool) ([]template, error) {
 		for _, kv := range [][2]string{
 			{"node_id", nodeID(0)}, {"zone", "eu-central-1a"},
 			{"guid:x-request-id", markRequest}, {"http.url", "https://shop.example.com" + e.Request.Path},
-			{"http.method", e.Request.RequestMethod.String()}, {"downstream_cluster", "-"}, {"user_agent", e.Request.UserAgent},
+			{"http.method", e.Request.RequestMethod.String()}, {"downstream_cluster", "-"}, {"user_agent", cmp.Or(agent, e.Request.UserAgent)},
 			{"http.protocol", "HTTP/2"}, {"peer.address", "10.0.12.7"}, {"request_size", fmt.Sprint(e.Request.RequestBodyBytes)},
 			{"response_size", fmt.Sprint(e.Response.ResponseBodyBytes)}, {"component", component},
 			{"upstream_cluster", e.CommonProperties.UpstreamCluster}, {"upstream_cluster.name", e.CommonProperties.RouteName},
 			{"http.status_code", fmt.Sprint(e.Response.ResponseCode.Value)}, {"response_flags", "-"}, {"upstream_address", upstream + ":8080"},
+			{"environment", e.CommonProperties.CustomTags["environment"]},
 		} {
 			attributes = append(attributes, text(kv[0], kv[1]))
 		}
@@ -53,6 +51,27 @@ func spanTemplates(foreign bool) ([]template, error) {
 		list = append(list, t)
 	}
 	return list, nil
+}
+
+// Values of component and user_agent. A probe comes from one of Knative's proxies, which ask whether an Envoy is ready.
+const (
+	envoyComponent, otherComponent = "proxy", "other"
+	probeAgent                     = "Knative-Ingress-Probe"
+)
+
+// Spans gives one encoded Span of each shape, and the same for probes, for the benchmarks of the stages.
+func Spans() (usual, probes [][]byte, err error) {
+	for agent, list := range map[string]*[][]byte{"": &usual, probeAgent: &probes} {
+		templates, err := spanTemplates(envoyComponent, agent)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, t := range templates {
+			s, _ := protowire.ConsumeBytes(t.bytes[1:])
+			*list = append(*list, s)
+		}
+	}
+	return usual, probes, nil
 }
 
 func text(key, value string) *common.KeyValue {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/perf/benchmath"
+
 	"github.com/alspan/alspan/bench/trial"
 )
 
@@ -97,5 +99,18 @@ func TestReadStages(t *testing.T) {
 	list, err := ReadStages(path)
 	if err != nil || len(list) != 1 || list[0].Name != "X/step=walk/events=off" || math.Round(list[0].Time.Center*1e9) != 200 || list[0].Objects != 2 {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestStagesHaveABaseOfTheirOwn(t *testing.T) {
+	var s strings.Builder
+	stage := func(name string, seconds float64) Stage {
+		return Stage{Name: name, Time: benchmath.Summary{Center: seconds}}
+	}
+	stagesText(&s, []Stage{stage("X/step=walk", 1), stage("X/step=official-runtime", 4), stage("Y/step=official-decode", 10), stage("Y/step=look", 1), stage("Z/step=walk", 1)})
+	for _, want := range []string{"X/step=walk | 1000000000 | 0..0 | 0.250 |", "Y/step=look | 1000000000 | 0..0 | 0.100 |", "Z/step=walk | 1000000000 | 0..0 | - |"} {
+		if !strings.Contains(s.String(), want) {
+			t.Errorf("no %q in\n%s", want, &s)
+		}
 	}
 }

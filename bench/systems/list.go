@@ -2,7 +2,6 @@ package systems
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -32,7 +31,7 @@ func Alspan(takes load.Protocol, events bool) *System {
 		name += ", no events"
 	}
 	return &System{Name: name, Takes: takes, Gives: Spans, Window: alspanWindow, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
-		return b.alspan(b.Alspan, dir, shortWaits, to, events, false)
+		return b.alspan(b.Alspan, dir, alspanConfig{correlate: shortWaits, events: events}, to)
 	}}
 }
 
@@ -40,16 +39,9 @@ func Alspan(takes load.Protocol, events bool) *System {
 // that it understands.
 func Other() *System {
 	return &System{Name: AlspanName + ", other build", Takes: load.ALS, Gives: Spans, Window: alspanWindow, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
-		return b.alspan(b.Other, dir, shortWaits, to, true, false)
+		return b.alspan(b.Other, dir, alspanConfig{correlate: shortWaits, events: true}, to)
 	}}
 }
-
-// Filters would be alspan with the collector's filters.
-func Filters() *System {
-	return &System{Name: AlspanName + ", filters and an attribute", Takes: load.OTLP, Gives: Spans, Needs: func(*Binaries) error { return errNoFilters }}
-}
-
-var errNoFilters = errors.New("no filters yet")
 
 // What waits for its other half when there is none stops to wait when that is known. Where the join is not what is measured, it is
 // known soon.
@@ -68,14 +60,21 @@ func Join(name string, waits bool) *System {
 		correlate = noWaits
 	}
 	return &System{Name: name, Takes: load.Both, Gives: Spans, Quiet: longestWait + 2*time.Second, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
-		return b.alspan(b.Alspan, dir, correlate, to, true, true)
+		return b.alspan(b.Alspan, dir, alspanConfig{correlate: correlate, events: true, metrics: true}, to)
 	}}
 }
 
-// alspan starts a build of it, with metrics where they are wanted.
-func (b *Binaries) alspan(binary, dir, correlate string, to Sink, events, metrics bool) (*Running, error) {
+// alspanConfig is what differs between the rows.
+type alspanConfig struct {
+	correlate       string
+	more            string // further blocks
+	events, metrics bool
+}
+
+// alspan starts a build of it.
+func (b *Binaries) alspan(binary, dir string, c alspanConfig, to Sink) (*Running, error) {
 	admin, pprof := "", ""
-	for address, wanted := range map[*string]bool{&admin: metrics, &pprof: b.Profiles != ""} {
+	for address, wanted := range map[*string]bool{&admin: c.metrics, &pprof: b.Profiles != ""} {
 		if !wanted {
 			continue
 		}
@@ -90,7 +89,7 @@ spans: {events: %t}
 export: {endpoint: "http://%s", compression: none}
 admin: {address: "%s", pprof: "%s"}
 log: {level: warn}
-`, correlate, events, to.OTLP, admin, pprof)
+%s`, c.correlate, c.events, to.OTLP, admin, pprof, c.more)
 	r, err := configured(dir, config, func(file string) []string { return []string{binary, "run", "--config", file} })
 	if err == nil {
 		r.Admin, r.Pprof = admin, pprof
@@ -128,25 +127,6 @@ func CollectorLogs() *System {
 // CollectorTraces is the collector between OTLP and OTLP.
 func CollectorTraces() *System {
 	return collector(CollectorName, load.OTLP, Spans, otlpIn, "", "traces", "otlp", "batch")
-}
-
-// CollectorFilters is the same with filters that match nothing of the load, as one writes them against probes and
-// tools, and with one attribute that is set on every span.
-func CollectorFilters() *System {
-	const more = `  filter:
-    error_mode: ignore
-    trace_conditions:
-    - IsMatch(span.attributes["upstream_cluster"], "grafana/.*")
-    - IsMatch(span.attributes["upstream_cluster"], "appsso/.*")
-    - IsMatch(span.attributes["http.url"], "https://grafana.*")
-    - span.attributes["http.route"] == "/livez"
-    - span.attributes["http.route"] == "/readyz"
-    - span.attributes["user_agent.original"] == "kube-probe//"
-    - span.name == "OperationHandler.handle"
-  attributes:
-    actions: [{key: cluster, value: sandbox, action: upsert}]
-`
-	return collector(CollectorName+", filters and an attribute", load.OTLP, Spans, otlpIn, more, "traces", "otlp", "filter, attributes, batch")
 }
 
 // Official is the official path: generated structs both ways.

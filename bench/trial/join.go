@@ -71,6 +71,8 @@ func (b *bench) fates(ctx context.Context) (map[string]float64, error) {
 			m["entries "+label] = v
 		case "alspan_join_spans_total{fate":
 			m["spans "+label] = v
+		case "alspan_spans_dropped_total{reason":
+			m["dropped "+label] = v
 		case "alspan_join_no_room_total":
 			m["no room"] = v
 		case "alspan_memory_displaced_total{table":
@@ -80,10 +82,10 @@ func (b *bench) fates(ctx context.Context) (map[string]float64, error) {
 	return m, nil
 }
 
-// join gives what happened since.
+// join gives what happened to halves of requests since.
 func (b *bench) join(ctx context.Context, before map[string]float64, sent *load.Report) (*Join, error) {
 	now, err := b.fates(ctx)
-	if err != nil || now == nil {
+	if err != nil || now == nil || b.system.Takes != load.Both {
 		return nil, err
 	}
 	for name := range now {

@@ -28,6 +28,7 @@ type Traffic struct {
 	Entries  int     // a message
 	Headers  load.Headers
 	Foreign  bool        // spans of something else than Envoy
+	Probes   int         // every such span is a probe, which is to be dropped; 0: none
 	Halves   load.Halves // of the protocol Both
 	// Overrun lets a saturating load run ahead of what comes out, so that an agent that does not make it wait drops.
 	Overrun        bool
@@ -39,11 +40,12 @@ type Result struct {
 	System    string       `json:"system"`
 	Sent      uint64       `json:"sent"`
 	Delivered uint64       `json:"delivered"`
+	Filtered  uint64       `json:"filtered"` // sent beside, and dropped
 	Lost      uint64       `json:"lost"`
 	Doubled   uint64       `json:"doubled"`
 	Named     []string     `json:"named,omitempty"` // the first lost and doubled ones
 	Rate      float64      `json:"per_second"`
-	CPU       float64      `json:"cpu_us"` // of the system, for each delivered item; of Both, for each entry and each span
+	CPU       float64      `json:"cpu_us"` // of the system, for each delivered item; of Both, for each entry and each span; where some are filtered, for those, too
 	Cores     float64      `json:"cores"`  // that the system used
 	LoadCPU   float64      `json:"load_cpu_us"`
 	SinkCPU   float64      `json:"sink_cpu_us"`
@@ -118,7 +120,7 @@ func Run(ctx context.Context, bin *systems.Binaries, s *systems.System, t Traffi
 
 	args := []string{"-to", b.running.In, "-protocol", string(s.Takes), "-streams", strconv.Itoa(t.Streams), "-rate", fmt.Sprint(t.Rate),
 		"-entries", strconv.Itoa(t.Entries), "-headers", string(t.Headers), "-warm", t.Warm.String(), "-duration", t.Duration.String(),
-		"-run", strconv.Itoa(warmRun), fmt.Sprintf("-foreign=%t", t.Foreign)}
+		"-run", strconv.Itoa(warmRun), fmt.Sprintf("-foreign=%t", t.Foreign), "-probes", strconv.Itoa(t.Probes)}
 	if s.Takes == load.Both {
 		args = append(args, "-spans", strconv.Itoa(t.Halves.Spans), "-every", strconv.Itoa(t.Halves.Every), "-lag", t.Halves.Lag.String())
 	}
@@ -160,10 +162,13 @@ func Run(ctx context.Context, bin *systems.Binaries, s *systems.System, t Traffi
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{System: s.Name, Sent: sent.Traces(), Rate: float64(sent.Entries) / sent.Seconds, Cores: (after - before).Seconds() / sent.Seconds,
+	r := &Result{System: s.Name, Sent: sent.Traces(), Filtered: sent.Probes, Rate: float64(sent.Entries) / sent.Seconds, Cores: (after - before).Seconds() / sent.Seconds,
 		LoadCPU: sent.CPU / float64(sent.Entries) * 1e6,
 		SinkCPU: (afterSink - beforeSink).Seconds() / float64(sent.Entries) * 1e6, Late: sent.Late * 1e3}
 	if err := b.judge(ctx, r, &sent); err != nil {
+		return nil, err
+	}
+	if err := b.filtered(ctx, warm.Probes+sent.Probes); err != nil {
 		return nil, err
 	}
 	if r.Delivered > 0 {
@@ -236,6 +241,9 @@ func (b *bench) judge(ctx context.Context, r *Result, sent *load.Report) error {
 		var v sink.Verdict
 		if err := call(ctx, fmt.Sprintf("http://%s/judge?run=%d", b.to.Control, sent.Run), sent.Streams, &v); err != nil {
 			return err
+		}
+		if v.Unsent > 0 {
+			return fmt.Errorf("cannot use the measurement: %d spans came out that no one sent, or that were to be dropped", v.Unsent)
 		}
 		r.Delivered, r.Lost, r.Doubled, r.Latency = v.Spans, v.Lost, v.Doubled, v.Latency
 		r.Named = append(v.FirstLost, v.FirstTwice...)

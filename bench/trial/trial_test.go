@@ -61,6 +61,29 @@ func TestHalvesComeOutAsOne(t *testing.T) {
 	}
 }
 
+// What filters drop is not lost, and nothing else is dropped. Without filters it comes out, which is no measurement.
+func TestFilteredSpansDoNotComeOut(t *testing.T) {
+	bin, err := systems.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	traffic := Traffic{Protocol: load.OTLP, Streams: 2, Rate: 2000, Entries: 14, Probes: 3, Warm: 200 * time.Millisecond, Duration: 500 * time.Millisecond}
+	r, err := Run(t.Context(), bin, systems.Filters(), traffic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Delivered != r.Sent || r.Lost != 0 || r.Doubled != 0 || r.Filtered*3 < r.Sent+r.Filtered || r.Filtered*3 > r.Sent+r.Filtered+4 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := Run(t.Context(), bin, systems.Alspan(load.OTLP, true), traffic); err == nil {
+		t.Error("spans that were to be dropped came out")
+	}
+	traffic.Probes = 0
+	if r, err := Run(t.Context(), bin, systems.Filters(), traffic); err != nil || r.Delivered != r.Sent || r.Filtered != 0 {
+		t.Errorf("without probes: %+v, %v", r, err)
+	}
+}
+
 func TestOnlyOTLPReceiversGetSpans(t *testing.T) {
 	bin, err := systems.Build(t.Context(), t.TempDir())
 	if err != nil {

@@ -58,6 +58,10 @@ func scenarios(q scale) []scenario {
 		{name: "OTLP in, not from Envoy, saturated", note: "The same spans, byte for byte, but for `component`, which does not say that a proxy made them.",
 			systems: []*systems.System{otlp[0], systems.CollectorTraces()}, traffic: foreign},
 	}
+	probes := q.traffic(load.OTLP, 4, 0, 100)
+	probes.Probes = 3
+	list = append(list, scenario{name: "OTLP in, a third filtered, saturated", note: "Every third of the spans is a probe, which the eighth condition drops. CPU us/entry is for each span that came in.",
+		systems: []*systems.System{systems.Filters(), systems.CollectorFilters()}, traffic: probes})
 	if q.scaling {
 		overrun := q.traffic(load.ALS, 4, 0, 100)
 		overrun.Overrun = true

@@ -37,6 +37,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.Window, "window", 0, "entries on their way at most; 0: no limit")
 	flag.StringVar(&o.Control, "control", "", "the sink's control address, for -window")
 	flag.BoolVar(&o.Foreign, "foreign", false, "with otlp: spans of something else than Envoy")
+	flag.IntVar(&o.Probes, "probes", 0, "with otlp: every such span is a probe, which the server is expected to drop; 0: none")
 	flag.IntVar(&o.Halves.Spans, "spans", 5, "with both: spans a request")
 	flag.IntVar(&o.Halves.Every, "every", 1, "with both: every such request has both halves, the others are two requests with one each; 0: none, and no half says that there might be another")
 	flag.DurationVar(&o.Halves.Lag, "lag", time.Second, "with both: how long entries come after their spans, at most; the streams differ")
