@@ -184,6 +184,12 @@ func hasEvents(span []byte) (has bool) {
 // goneEvents tells of each event whether it is dropped. An error that must not pass keeps it.
 func (e *Evaluator) goneEvents() (gone []bool, any bool) {
 	whole := e.view.decoded()
+	if whole.err != nil {
+		for _, rule := range e.f.events {
+			e.f.failed(rule, whole.err)
+		}
+		return nil, false
+	}
 	for i := range whole.span.Events().Len() {
 		gone = append(gone, false)
 		for _, rule := range e.f.events {

@@ -308,6 +308,19 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// A span with a known field of another type goes out as it came: its events cannot be looked at.
+func TestEventsOfSpansThatCannotBeDecoded(t *testing.T) {
+	f := mustNew(t, Options{SpanEvent: named(`name == "a"`)})
+	e := f.Evaluator()
+	span := wire.AppendUint(wire.AppendBytes(nil, 11, wire.AppendBytes(nil, 2, "a")), 7, 1)
+	if e.Look(span, nil, nil, false) != Keep {
+		t.Fatal("the span is dropped")
+	}
+	if _, ok := e.Events(); ok || f.Rules()[0].Errors.Load() != 1 {
+		t.Errorf("events are gone: %t; %d errors", ok, f.Rules()[0].Errors.Load())
+	}
+}
+
 func TestPresets(t *testing.T) {
 	e := mustNew(t, Options{Presets: []string{"probes", "health_paths"}}).Evaluator()
 	for _, c := range []struct {
