@@ -259,6 +259,20 @@ func TestDropTrace(t *testing.T) {
 	}
 }
 
+// A condition on the resource drops traces, too.
+func TestDropTraceByItsResource(t *testing.T) {
+	e := mustNew(t, Options{DropTrace: named(`resource.attributes["team"] == "x"`), Traces: NewTraces(1000, time.Minute)}).Evaluator()
+	span, x, y := encoded(t, envoySpan()), headOf(t, textAttribute("team", "x")), headOf(t, textAttribute("team", "y"))
+	for i, c := range []struct {
+		head []byte
+		want Verdict
+	}{{y, Keep}, {x, DropAll}, {y, DropAll}} {
+		if got := e.Look(span, c.head, nil, false); got != c.want {
+			t.Errorf("span %d: %d, want %d", i, got, c.want)
+		}
+	}
+}
+
 func TestTracesAreForgotten(t *testing.T) { synctest.Test(t, testTracesAreForgotten) }
 
 func testTracesAreForgotten(t *testing.T) {
