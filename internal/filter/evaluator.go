@@ -12,6 +12,7 @@ type Evaluator struct {
 	view  View
 	known map[resourceKey]*resource
 	last  resourceKey
+	by    *Rule // the last that has decided
 	out   []byte
 }
 
@@ -38,6 +39,7 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 	v, r := &e.view, e.resource(head, scope)
 	v.span, v.made, v.resource, v.whole, v.room = span, made, r, nil, v.room[:0]
 	if r.verdict != Keep {
+		e.by = r.rule
 		r.rule.count(r.verdict)
 		if r.verdict == DropAll {
 			v.read(span, &e.f.program.span)
@@ -68,10 +70,12 @@ func (e *Evaluator) ask(r *Rule) Verdict {
 	is, err := e.matches(r)
 	switch {
 	case err != nil && e.f.failed(r, err):
+		e.by = r
 		return Failed
 	case err != nil || !is:
 		return Keep
 	}
+	e.by = r
 	r.Hits.Add(1)
 	if r.DropTrace {
 		e.f.traces.Add(e.view.traceID)
