@@ -24,10 +24,10 @@ type admin struct {
 
 func newAdmin(a *Agent) (*admin, error) {
 	d := &admin{}
-	if err := d.listen("admin", a.cfg.Admin.Address, a.adminHandler()); err != nil {
+	if err := d.listen("admin", a.started.Admin.Address, a.adminHandler()); err != nil {
 		return nil, err
 	}
-	if err := d.listen("pprof", a.cfg.Admin.Pprof, pprofHandler()); err != nil {
+	if err := d.listen("pprof", a.started.Admin.Pprof, pprofHandler()); err != nil {
 		d.stop()
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (d *admin) stop() {
 // adminHandler serves /metrics, /healthz (the process works) and /readyz (it receives).
 func (a *Agent) adminHandler() http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newMetrics(a), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(newMetrics(a), ruleMetrics{a.pipeline}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })

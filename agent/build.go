@@ -139,20 +139,24 @@ func relations(c *config.Config) map[string]spanbuilder.Relation {
 }
 
 func newOTLP(c *config.Config, log *slog.Logger) (*export.OTLP, error) {
-	e := &c.Export
-	target, secure := e.Target()
-	o := export.Options{
-		Target: target, Gzip: e.Compression == "gzip", Headers: e.Headers, Timeout: e.Timeout,
-		Initial: e.Retry.Initial, Max: e.Retry.Max, GiveUp: e.Retry.GiveUp, Version: version(), Log: log,
-	}
-	if secure {
-		t, err := clientTLS(&e.TLS)
+	o := exportOptions(c, log)
+	if _, secure := c.Export.Target(); secure {
+		t, err := clientTLS(&c.Export.TLS)
 		if err != nil {
 			return nil, err
 		}
 		o.TLS = t
 	}
 	return export.NewOTLP(o)
+}
+
+func exportOptions(c *config.Config, log *slog.Logger) export.Options {
+	e := &c.Export
+	target, _ := e.Target()
+	return export.Options{
+		Target: target, Gzip: e.Compression == "gzip", Headers: e.Headers, Timeout: e.Timeout,
+		Initial: e.Retry.Initial, Max: e.Retry.Max, GiveUp: e.Retry.GiveUp, Version: version(), Log: log,
+	}
 }
 
 func clientTLS(c *config.ClientTLS) (*tls.Config, error) {

@@ -42,7 +42,7 @@ func demoCommand() *cobra.Command {
 			} else if d.envoy == "" {
 				d.envoy = findEnvoy()
 			}
-			d.out, d.log = c.OutOrStdout(), newLog(c.ErrOrStderr(), config.Log{Level: "warn", Format: "text"})
+			d.out, d.log = c.OutOrStdout(), newLog(c.ErrOrStderr(), "text", slog.LevelWarn)
 			return d.run(ctx)
 		}}
 	c.Flags().DurationVar(&duration, "duration", 0, "end after this time; without it Ctrl-C ends the demo")

@@ -37,10 +37,15 @@ func (b *inbox) put(p *parcel) {
 		}
 	}
 	if before == nil {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+		b.rouse()
+	}
+}
+
+// rouse wakes the taker.
+func (b *inbox) rouse() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
 	}
 }
 

@@ -48,21 +48,23 @@ func runCommand() *cobra.Command {
 	var file string
 	var stdout bool
 	c := &cobra.Command{Use: "run", Short: "Run the agent.", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		cfg, err := config.Load(file, os.LookupEnv)
+		from := &configSource{file: file, level: new(slog.LevelVar)}
+		cfg, err := from.load()
 		if err != nil {
 			return err
 		}
-		log := newLog(c.ErrOrStderr(), cfg.Log)
+		from.level.Set(levelOf(cfg.Log))
+		log := newLog(c.ErrOrStderr(), cfg.Log.Format, from.level)
 		for _, w := range warnings(cfg, os.LookupEnv) {
 			log.Warn(w)
 		}
 		limitMemory(log)
 		if !stdout {
-			return run(c.Context(), cfg, nil, log)
+			return run(c.Context(), cfg, from, nil, log)
 		}
 		screen := newScreen(c.OutOrStdout())
 		defer screen.close()
-		return run(c.Context(), cfg, screen.add, log)
+		return run(c.Context(), cfg, from, screen.add, log)
 	}}
 	fileFlag(c, &file)
 	c.Flags().BoolVar(&stdout, "stdout", false, "print spans as trees instead of sending them")
@@ -88,6 +90,9 @@ func validateCommand() *cobra.Command {
 		cfg, err := config.Load(file, os.LookupEnv)
 		if err == nil {
 			err = checkFiles(cfg)
+		}
+		if err == nil {
+			_, err = newRules(cfg, nil, slog.New(slog.DiscardHandler))
 		}
 		if err != nil {
 			return err
@@ -117,16 +122,19 @@ func fileFlag(c *cobra.Command, file *string) {
 }
 
 // newLog makes the agent's own log.
-func newLog(w io.Writer, c config.Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo
-	}
+func newLog(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
+	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
+}
+
+func levelOf(c config.Log) (level slog.Level) {
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return slog.LevelInfo
+	}
+	return level
 }
 
 // release is set by the linker where the version cannot be read from the checkout: in the image.

@@ -58,7 +58,7 @@ func newMetrics(a *Agent) *metrics {
 	m.gauge("spans_spooled", "Spans on disk.", s.Spooled.Load)
 	m.gauge("spans_waiting", "Spans that wait for the other half of their request.", s.Waiting.Load)
 	for i := range ledger.NumSpanDrops {
-		m.counter("spans_dropped_total", "Spans that were lost, by reason.", &s.Dropped[i], "reason", i.String())
+		m.counter("spans_dropped_total", "Spans that were not exported, by reason.", &s.Dropped[i], "reason", i.String())
 	}
 
 	for i := range spanbuilder.NumFates {
@@ -96,10 +96,26 @@ func newMetrics(a *Agent) *metrics {
 		m.counter("senders_total", "Entries and spans, by what has told the pod of their sender.", &p.sentBy[by], "by", by.String())
 	}
 	m.pods(a.watcher)
+	m.reloads(&a.reloads)
 	m.counter("start_entries_evicted_total", "Start entries that were forgotten before their end came.", &p.settings.Load().builder.Starts.Evicted)
 	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)
 	m.gauge("core_left_bytes", "Bytes that broken connections to the upstream still hold.", p.core.Left)
 	return m
+}
+
+// reloads adds what is known of the configuration.
+func (m *metrics) reloads(r *reloads) {
+	const help = "Times that a configuration was read while the agent runs, by what became of it."
+	m.counter("config_reloads_total", help, &r.good, "result", "taken")
+	m.counter("config_reloads_total", help, &r.bad, "result", "refused")
+	m.gauge("config_last_reload_successful", "Whether the configuration that was read last is the one in force: 1 or 0.", func() int64 {
+		if r.failed.Load() {
+			return 0
+		}
+		return 1
+	})
+	m.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was taken up.", r.loadedAt.Load)
+	m.gauge("config_hash", "A number that tells configurations apart.", r.hash.Load)
 }
 
 // requests adds what the receiver of spans counts.

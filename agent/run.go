@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/alspan/alspan/internal/config"
@@ -15,7 +18,9 @@ import (
 
 // Agent is one running agent.
 type Agent struct {
-	cfg      *config.Config
+	cfg      atomic.Pointer[config.Config] // as it was read last; what needs a restart may not be in force
+	started  *config.Config
+	reloads  reloads
 	log      *slog.Logger
 	pipeline *Pipeline
 	watcher  *watch.Watcher // nil where there is no cluster
@@ -36,7 +41,9 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: c, log: log, watcher: watcher, failed: make(chan error, 16), parted: make(chan struct{})}
+	a := &Agent{started: c, log: log, watcher: watcher, failed: make(chan error, 16), parted: make(chan struct{})}
+	a.cfg.Store(c)
+	a.reloads.note(c)
 	if a.pipeline, err = newPipeline(c, watcher.Index(), print, log); err != nil {
 		a.watcher.Stop()
 		return nil, err
@@ -65,11 +72,11 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 func (a *Agent) announce(printing bool) {
 	attrs := []slog.Attr{slog.String("version", version())}
 	attrs = append(append(attrs, a.receiver.attrs()...), a.admin.attrs()...)
-	to := a.cfg.Export.Endpoint
+	to := a.started.Export.Endpoint
 	if printing {
 		to = "stdout"
 	}
-	attrs = append(attrs, slog.String("export", to), slog.String("memory", memoryBound(a.cfg)), slog.String("gomemlimit", softLimit()))
+	attrs = append(attrs, slog.String("export", to), slog.String("memory", memoryBound(a.started)), slog.String("gomemlimit", softLimit()))
 	a.log.LogAttrs(context.Background(), slog.LevelInfo, "alspan is running", attrs...)
 }
 
@@ -82,7 +89,7 @@ func (a *Agent) Failed() <-chan error { return a.failed }
 // Stop ends the agent within the configured time: no longer ready, streams ended right after a message, what waits for its
 // partner let go, open batches sealed and sent; what cannot be sent until then is counted as lost.
 func (a *Agent) Stop() {
-	began, within := time.Now(), a.cfg.Export.Drain
+	began, within := time.Now(), a.cfg.Load().Export.Drain
 	a.ready.Store(false)
 	a.log.Info("alspan is stopping", "within", within)
 	// Streams that wait for memory must come to an end, too.
@@ -111,13 +118,19 @@ func (p *Pipeline) close() {
 	}
 }
 
-// run runs an agent until ctx is over or a listener breaks.
-func run(ctx context.Context, c *config.Config, print printer, log *slog.Logger) error {
+// run runs an agent until ctx is over or a listener breaks. SIGHUP, and a change of the file, reload the configuration.
+func run(ctx context.Context, c *config.Config, from *configSource, print printer, log *slog.Logger) error {
 	a, err := Start(c, print, log)
 	if err != nil {
 		return err
 	}
 	defer a.Stop()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	go follow(following, from.file, hangups, func() { a.reload(from) })
 	select {
 	case <-ctx.Done():
 		return nil

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -43,11 +44,26 @@ type Options struct {
 
 // OTLP sends batches to an OTLP/gRPC endpoint. It may be used by several senders at a time.
 type OTLP struct {
-	opts Options
 	conn *grpc.ClientConn
-	meta metadata.MD
+	now  atomic.Pointer[calls]
 
 	refused, away, again, partial quiet // one for each message
+}
+
+// calls are the options of requests, which may change, in the form in which they are used.
+type calls struct {
+	Options
+	meta metadata.MD
+	how  []grpc.CallOption
+}
+
+// Set takes other options, but for those of the connection: Target, TLS, Version and Log. What is on its way stays as it is.
+func (o *OTLP) Set(opts Options) {
+	c := &calls{Options: opts, meta: metadata.New(opts.Headers)}
+	if opts.Gzip {
+		c.how = append(c.how, grpc.UseCompressor("gzip"))
+	}
+	o.now.Store(c)
 }
 
 // Result says what became of the spans of a batch: Exported and Dropped together are all of them.
@@ -73,9 +89,6 @@ func NewOTLP(o Options) (*OTLP, error) {
 		creds = credentials.NewTLS(o.TLS)
 	}
 	call := []grpc.CallOption{grpc.ForceCodecV2(rawgrpc.Codec{Pool: mem.DefaultBufferPool()}), grpc.MaxCallRecvMsgSize(maxResponse)}
-	if o.Gzip {
-		call = append(call, grpc.UseCompressor("gzip"))
-	}
 	conn, err := grpc.NewClient(o.Target,
 		grpc.WithTransportCredentials(creds),
 		grpc.WithUserAgent("alspan/"+o.Version),
@@ -89,7 +102,9 @@ func NewOTLP(o Options) (*OTLP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the export endpoint %q: %w", o.Target, err)
 	}
-	return &OTLP{opts: o, conn: conn, meta: metadata.New(o.Headers)}, nil
+	made := &OTLP{conn: conn}
+	made.Set(o)
+	return made, nil
 }
 
 // Close ends the connection.
@@ -98,10 +113,10 @@ func (o *OTLP) Close() error { return o.conn.Close() }
 // Export sends a batch and tries again where OTLP allows it, until the upstream took it, refused it for good, GiveUp has
 // passed, or ctx is over. The batch stays the caller's.
 func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
-	deadline := time.Now().Add(o.opts.GiveUp)
-	wait := o.opts.Initial
+	began, wait := time.Now(), o.now.Load().Initial
 	for {
-		rejected, err := o.attempt(ctx, b)
+		c := o.now.Load()
+		rejected, err := o.attempt(ctx, c, b)
 		if err == nil {
 			return Result{Exported: b.Spans - rejected, Dropped: rejected, Reason: ledger.SpanPartial}
 		}
@@ -112,32 +127,32 @@ func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
 		pause := max(asked, wait/2+rand.N(wait/2+1))
 		switch {
 		case !again:
-			o.refused.log(o.opts.Log, slog.LevelError, "The upstream refused spans for good", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+			o.refused.log(c.Log, slog.LevelError, "The upstream refused spans for good", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
 			return Result{Dropped: b.Spans, Reason: ledger.SpanRejected}
-		case time.Now().Add(pause).After(deadline):
-			o.away.log(o.opts.Log, slog.LevelError, "The upstream was away for too long", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+		case time.Since(began)+pause > c.GiveUp:
+			o.away.log(c.Log, slog.LevelError, "The upstream was away for too long", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
 			return Result{Dropped: b.Spans, Reason: ledger.SpanRetryExhausted}
 		}
-		o.again.log(o.opts.Log, slog.LevelWarn, "Sending spans failed and will be tried again", slog.Duration("in", pause), slog.String("error", explain(err)))
+		o.again.log(c.Log, slog.LevelWarn, "Sending spans failed and will be tried again", slog.Duration("in", pause), slog.String("error", explain(err)))
 		if !sleep(ctx, pause) {
 			return Result{Dropped: b.Spans, Reason: ledger.SpanShutdown}
 		}
-		wait = min(2*wait, o.opts.Max)
+		wait = min(2*wait, c.Max)
 	}
 }
 
 // attempt sends the batch once and gives the number of spans that the upstream rejected.
-func (o *OTLP) attempt(ctx context.Context, b *ring.Batch) (rejected int, err error) {
-	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(ctx, o.meta), o.opts.Timeout)
+func (o *OTLP) attempt(ctx context.Context, c *calls, b *ring.Batch) (rejected int, err error) {
+	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(ctx, c.meta), c.Timeout)
 	defer cancel()
 	var answer rawgrpc.Message
 	defer answer.Free()
-	if err := o.conn.Invoke(ctx, exportMethod, &request{batch: b}, &answer); err != nil {
+	if err := o.conn.Invoke(ctx, exportMethod, &request{batch: b}, &answer, c.how...); err != nil {
 		return 0, err
 	}
 	n, text := partialSuccess(answer.Bytes())
 	if n > 0 || text != "" {
-		o.partial.log(o.opts.Log, slog.LevelWarn, "The upstream took only a part", slog.Int64("rejected", n), slog.String("message", text))
+		o.partial.log(c.Log, slog.LevelWarn, "The upstream took only a part", slog.Int64("rejected", n), slog.String("message", text))
 	}
 	return int(min(max(n, 0), int64(b.Spans))), nil
 }

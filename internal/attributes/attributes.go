@@ -29,8 +29,8 @@ type Action struct {
 	ConvertedType string
 }
 
-// Redaction says what is masked once all actions are done, in the attributes of the span and of its events. To mask is to
-// replace by ****, or by a hash.
+// Redaction says what is masked once all actions are done, in the attributes of the resource or of the span and its events. To
+// mask is to replace by ****, or by a hash.
 type Redaction struct {
 	// BlockedValues are regular expressions, each match of which is masked in values that are strings. One that matches the
 	// empty string masks values of other types, too.

@@ -53,38 +53,29 @@ func (a *Actions) compile(in *Action) (out action, err error) {
 	if !ok {
 		return out, fmt.Errorf("action %q is not insert, update, upsert, delete, hash, extract or convert", in.Action)
 	}
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{{"key", in.Key != ""}, {"pattern", in.Pattern != ""}, {"value", in.Value != nil}, {"from_attribute", in.FromAttribute != ""}, {"converted_type", in.ConvertedType != ""}} {
-		if f.set && !slices.Contains(v.takes, f.name) {
-			return out, fmt.Errorf("%s has no use for %s; it takes %s", name, f.name, strings.Join(v.takes, ", "))
-		}
+	if err = in.check(v.do, v.takes); err != nil {
+		return out, fmt.Errorf("%s %w", name, err)
 	}
-	switch {
-	case v.do == remove || v.do == hash:
-		if in.Key == "" && in.Pattern == "" {
-			return out, fmt.Errorf("%s needs a key, a pattern or both", name)
-		}
-	case in.Key == "":
-		return out, fmt.Errorf("%s needs a key", name)
-	}
-	if !utf8.ValidString(in.Key) || !utf8.ValidString(in.FromAttribute) {
-		return out, fmt.Errorf("a key of %s is not UTF-8", name)
-	}
-	// The collector does not ask whether there is a key: a pattern alone comes with an attribute whose key is empty.
+	// Without a key it is the empty one that is deleted or hashed beside those of the pattern, as by the collector.
 	out = action{do: v.do, key: a.know(in.Key), from: -1, pattern: -1}
-	switch v.do {
-	case insert, update, upsert:
-		err = a.compileSource(in, &out)
-	case remove, hash:
-		err = a.compileKeys(in, &out)
-	case extract:
-		err = a.compileGroups(in, &out)
-	case convert:
+	switch {
+	case v.do == convert:
 		if out.to, ok = map[string]kind{"string": stringKind, "int": intKind, "double": doubleKind}[in.ConvertedType]; !ok {
 			err = fmt.Errorf("converted_type %q is not string, int or double", in.ConvertedType)
 		}
+	case v.do == extract:
+		err = a.compileGroups(in, &out)
+	case in.Pattern != "":
+		var re *regexp.Regexp
+		re, err = compilePattern(in.Pattern)
+		out.pattern = len(a.patterns)
+		a.patterns = append(a.patterns, re)
+	case in.FromAttribute != "":
+		out.from = a.know(in.FromAttribute)
+	case in.Value != nil:
+		var raw []byte
+		raw, err = appendValue(nil, in.Value)
+		out.value.parse(raw)
 	}
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", name, err)
@@ -92,41 +83,39 @@ func (a *Actions) compile(in *Action) (out action, err error) {
 	return out, nil
 }
 
-func (a *Actions) compileSource(in *Action, out *action) error {
+// check tells what in has too much or too little for what it is to do.
+func (in *Action) check(do verb, takes []string) error {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{{"key", in.Key != ""}, {"pattern", in.Pattern != ""}, {"value", in.Value != nil}, {"from_attribute", in.FromAttribute != ""}, {"converted_type", in.ConvertedType != ""}} {
+		if f.set && !slices.Contains(takes, f.name) {
+			return fmt.Errorf("has no use for %s; it takes %s", f.name, strings.Join(takes, ", "))
+		}
+	}
+	byPattern := do == remove || do == hash
+	sets := do == insert || do == update || do == upsert
 	switch {
-	case in.Value == nil && in.FromAttribute == "":
-		return errors.New("it needs a value or a from_attribute")
+	case byPattern && in.Key == "" && in.Pattern == "":
+		return errors.New("needs a key, a pattern or both")
+	case !byPattern && in.Key == "":
+		return errors.New("needs a key")
+	case sets && in.Value == nil && in.FromAttribute == "":
+		return errors.New("needs a value or a from_attribute")
 	case in.Value != nil && in.FromAttribute != "":
-		return errors.New("it takes either a value or a from_attribute, not both")
-	case in.Value == nil:
-		out.from = a.know(in.FromAttribute)
-		return nil
+		return errors.New("takes a value or a from_attribute, not both")
+	case do == extract && in.Pattern == "":
+		return errors.New("needs a pattern")
+	case !utf8.ValidString(in.Key) || !utf8.ValidString(in.FromAttribute):
+		return errors.New("has a key that is not UTF-8")
 	}
-	raw, err := appendValue(nil, in.Value)
-	out.value, _ = parse(raw)
-	return err
-}
-
-func (a *Actions) compileKeys(in *Action, out *action) error {
-	if in.Pattern == "" {
-		return nil
-	}
-	re, err := regexp.Compile(in.Pattern)
-	if err != nil {
-		return fmt.Errorf("cannot compile pattern: %w", err)
-	}
-	out.pattern = len(a.patterns)
-	a.patterns = append(a.patterns, re)
 	return nil
 }
 
 func (a *Actions) compileGroups(in *Action, out *action) error {
-	if in.Pattern == "" {
-		return errors.New("it needs a pattern")
-	}
-	re, err := regexp.Compile(in.Pattern)
+	re, err := compilePattern(in.Pattern)
 	if err != nil {
-		return fmt.Errorf("cannot compile pattern: %w", err)
+		return err
 	}
 	names := re.SubexpNames()[1:]
 	if len(names) == 0 || slices.Contains(names, "") {

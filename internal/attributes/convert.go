@@ -101,8 +101,8 @@ const maxNesting = 100
 
 // decoded gives the AnyValue raw as encoding/json takes it, false if it is malformed.
 func decoded(raw []byte, depth int) (any, bool) {
-	v, ok := parse(raw)
-	if !ok {
+	var v value
+	if !v.parse(raw) {
 		return nil, false
 	}
 	switch v.kind {

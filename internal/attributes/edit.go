@@ -57,8 +57,10 @@ func (e *Editor) edit(b []byte, m message) []byte {
 	for i := range e.a.actions {
 		e.act(&e.a.actions[i], len(b))
 	}
-	if e.a.redact != nil {
-		e.redact(e.fields)
+	for i := range e.fields {
+		if f := &e.fields[i]; f.isAttribute() && f.isActed() {
+			e.mask(f)
+		}
 	}
 	at := firstChange(e.fields)
 	switch {
@@ -87,8 +89,8 @@ func (e *Editor) tidy() {
 	}
 }
 
-// walk appends to list the attributes of b that are of interest, and the events that were masked. It gives false if b is
-// malformed.
+// walk appends to list what is of interest in b: attributes that actions may touch, and attributes and events that are masked
+// already, since no action does. It gives false if b is malformed.
 func (e *Editor) walk(list []field, b []byte, m message) ([]field, bool) {
 	for i := 0; i < len(b); {
 		if b[i] == m.attributes && !e.a.every {
@@ -108,7 +110,7 @@ func (e *Editor) walk(list []field, b []byte, m message) ([]field, bool) {
 		f := field{from: from, to: next}
 		var wanted, ok bool
 		if isAttribute {
-			wanted, ok = e.look(&f, b, int(v))
+			wanted, ok = e.look(&f, b, int(v), m)
 		} else {
 			wanted, ok = e.event(&f, b[v:next])
 		}
@@ -143,19 +145,26 @@ func (a *Actions) skip(b []byte, i int, tag byte) int {
 	return i
 }
 
-// look reads the attribute f of b, whose KeyValue begins at from, and tells whether it is of interest. It gives false if it is
-// malformed.
-func (e *Editor) look(f *field, b []byte, from int) (wanted, ok bool) {
+// look reads the attribute f of b, an m, whose KeyValue begins at from, and masks it if no action may touch it. It tells whether
+// an action may, or f was masked, and gives false if f is malformed.
+func (e *Editor) look(f *field, b []byte, from int, m message) (wanted, ok bool) {
 	raw, ok := f.parse(b, from, f.to)
 	if !ok {
 		return false, false
 	}
 	f.id = e.a.id(f.key)
-	if f.facts = e.factsOf(f); f.id < 0 && !f.facts.wanted {
+	f.facts = e.factsOf(f)
+	acted := f.isActed() && m != eventMessage
+	if !acted && !f.facts.masked {
 		return false, true
 	}
-	f.value, ok = parse(raw)
-	return true, ok
+	if !f.value.parse(raw) {
+		return false, false
+	}
+	if !acted {
+		e.mask(f)
+	}
+	return acted || f.state != kept, true
 }
 
 // event masks the attributes of the Event b, which f is to become, and tells whether there was anything to mask. It gives false
@@ -164,7 +173,6 @@ func (e *Editor) event(f *field, b []byte) (masked, ok bool) {
 	if e.inner, ok = e.walk(e.inner[:0], b, eventMessage); !ok {
 		return false, false
 	}
-	e.redact(e.inner)
 	at := firstChange(e.inner)
 	if at < 0 {
 		return false, true

@@ -1,12 +1,16 @@
 package attributes
 
-import "slices"
+import (
+	"regexp"
+	"slices"
+)
 
-// facts is what patterns say of a key, and whether its attributes are of interest for that.
+// facts is what patterns say of a key.
 type facts struct {
-	matches          []bool // by the index of Actions.patterns
-	blocked, ignored bool
-	wanted           bool
+	matches []bool // by the index of Actions.patterns
+	acted   bool   // one of these
+	masked  bool   // values are to be looked at
+	blocked bool   // and masked whatever they are
 }
 
 func (a *Actions) factsOf(key []byte) *facts {
@@ -14,11 +18,11 @@ func (a *Actions) factsOf(key []byte) *facts {
 	for _, re := range a.patterns {
 		f.matches = append(f.matches, re.Match(key))
 	}
-	if r := a.redact; r != nil {
-		f.ignored, f.blocked = r.ignored[string(key)], matchesAny(r.keys, key)
-		f.wanted = !f.ignored && (f.blocked || len(r.values) > 0)
+	f.acted = slices.Contains(f.matches, true)
+	if r := a.redact; r != nil && !r.ignored[string(key)] {
+		f.blocked = slices.ContainsFunc(r.keys, func(re *regexp.Regexp) bool { return re.Match(key) })
+		f.masked = f.blocked || len(r.values) > 0
 	}
-	f.wanted = f.wanted || slices.Contains(f.matches, true)
 	return f
 }
 

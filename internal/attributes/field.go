@@ -27,7 +27,11 @@ type field struct {
 	facts    *facts
 }
 
+// isAttribute tells whether f is an attribute that is there.
 func (f *field) isAttribute() bool { return f.state < removed }
+
+// isActed tells whether an action may touch the attribute f: others are masked when they are met.
+func (f *field) isActed() bool { return f.id >= 0 || f.facts.acted }
 
 // set makes v the value of f. It may be the value that f has.
 func (f *field) set(v value) {

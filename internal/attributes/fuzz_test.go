@@ -226,7 +226,7 @@ func FuzzSpan(f *testing.F) {
 // TestOddSpans does the same with spans that are encoded as they may be but hardly ever are.
 func TestOddSpans(t *testing.T) {
 	real := recorded(t)
-	for i := range uint64(3000) {
+	for i := range uint64(1000) {
 		r := (&chooser{someChoices(i, 80)}).rules(t)
 		for j := range uint64(4) {
 			check(t, r, (&chooser{someChoices(i<<2|j, 400)}).span())

@@ -102,7 +102,7 @@ func (l attributes) act(x Action) attributes {
 func (l attributes) mask(r Redaction) {
 	mask := func(match string) string {
 		b := []byte(match)
-		switch r.HashFunction {
+		switch strings.ToLower(r.HashFunction) {
 		case "md5":
 			sum := md5.Sum(b)
 			return hex.EncodeToString(sum[:])

@@ -2,9 +2,18 @@ package attributes
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 )
+
+func compilePattern(text string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot compile pattern: %w", err)
+	}
+	return re, nil
+}
 
 // pattern is a regular expression with what a text must have for a match: nearly all texts are told apart by that.
 type pattern struct {
@@ -25,6 +34,14 @@ func newPattern(re *regexp.Regexp) pattern {
 
 func (p *pattern) matches(text []byte) bool {
 	return len(text) >= p.least && bytes.Contains(text, p.literal) && p.re.Match(text)
+}
+
+// replace gives text with each match replaced by what mask makes of it. Where there is none it gives text itself.
+func (p *pattern) replace(text []byte, mask func(match []byte) []byte) []byte {
+	if !p.matches(text) {
+		return text
+	}
+	return p.re.ReplaceAllFunc(text, mask)
 }
 
 // needs gives the least length of what tree matches, and the longest literal that is found to be in all of it.

@@ -38,16 +38,16 @@ func newRedaction(in *Redaction) (*redaction, error) {
 		r.mask = func(match []byte) []byte { return hex.AppendEncode(nil, sum(match)) }
 	}
 	for i, text := range in.BlockedValues {
-		re, err := regexp.Compile(text)
+		re, err := compilePattern(text)
 		if err != nil {
-			return nil, fmt.Errorf("blocked_values[%d]: cannot compile pattern: %w", i, err)
+			return nil, fmt.Errorf("blocked_values[%d]: %w", i, err)
 		}
 		r.values = append(r.values, newPattern(re))
 	}
 	for i, text := range in.BlockedKeyPatterns {
-		re, err := regexp.Compile(text)
+		re, err := compilePattern(text)
 		if err != nil {
-			return nil, fmt.Errorf("blocked_key_patterns[%d]: cannot compile pattern: %w", i, err)
+			return nil, fmt.Errorf("blocked_key_patterns[%d]: %w", i, err)
 		}
 		r.keys = append(r.keys, re)
 	}
@@ -60,42 +60,28 @@ func newRedaction(in *Redaction) (*redaction, error) {
 	return r, nil
 }
 
-func matchesAny(list []*regexp.Regexp, text []byte) bool {
-	for _, re := range list {
-		if re.Match(text) {
-			return true
-		}
-	}
-	return false
-}
-
 // wholeLine is what is masked of a value with a blocked key. It matches in the empty string, too.
 var wholeLine = regexp.MustCompile(`.*`)
 
-// redact masks the attributes of list.
-func (e *Editor) redact(list []field) {
+// mask masks what of the attribute f is to be masked.
+func (e *Editor) mask(f *field) {
+	if !f.facts.masked {
+		return
+	}
 	r := e.a.redact
-	for i := range list {
-		f := &list[i]
-		if !f.isAttribute() || f.facts.ignored {
-			continue
+	var text []byte
+	if f.value.kind == stringKind {
+		text = f.value.bytes
+	}
+	masked := text
+	if f.facts.blocked {
+		masked = wholeLine.ReplaceAllFunc(text, r.mask)
+	} else {
+		for i := range r.values {
+			masked = r.values[i].replace(masked, r.mask)
 		}
-		var text []byte
-		if f.value.kind == stringKind {
-			text = f.value.bytes
-		}
-		masked := text
-		if f.facts.blocked {
-			masked = wholeLine.ReplaceAllFunc(text, r.mask)
-		} else {
-			for p := range r.values {
-				if r.values[p].matches(masked) {
-					masked = r.values[p].re.ReplaceAllFunc(masked, r.mask)
-				}
-			}
-		}
-		if !bytes.Equal(masked, text) {
-			f.set(e.text(masked))
-		}
+	}
+	if !bytes.Equal(masked, text) {
+		f.set(e.text(masked))
 	}
 }

@@ -44,12 +44,12 @@ type value struct {
 	raw   []byte // the AnyValue
 }
 
-// parse gives the view of raw, false if it is malformed. It does not look into lists and maps.
-func parse(raw []byte) (value, bool) {
-	v := value{raw: raw}
+// parse makes v, which is empty, the view of raw. It gives false if raw is malformed. It does not look into lists and maps.
+func (v *value) parse(raw []byte) bool {
+	v.raw = raw
 	if n := len(raw); n >= 2 && raw[0] == byte(stringKind) && raw[1] < 0x80 && 2+int(raw[1]) == n { // as nearly all are
 		v.kind, v.bytes = stringKind, raw[2:]
-		return v, true
+		return true
 	}
 	r := wire.Read(raw)
 	for r.Next() {
@@ -68,7 +68,7 @@ func parse(raw []byte) (value, bool) {
 			v.kind = noKind
 		}
 	}
-	return v, !r.Broken()
+	return !r.Broken()
 }
 
 func appendKey(dst []byte, key string) []byte { return wire.AppendBytes(dst, 1, key) }

@@ -32,23 +32,26 @@ type Action struct {
 }
 
 func (a *Attributes) declare() *node {
-	return section("attributes", "What is done to the attributes of spans that are exported. The block of a collector's attributes processor can be "+
-		"pasted here.",
-		list("actions", &a.Actions, "What is done, in this order; each action sees what those before it did.", checked("actions with these keys", nil)),
-	).refuse("it is not supported, every span is changed; a condition of filter chooses spans", "include", "exclude").example(`attributes:
+	return section("attributes", "What is done to the attributes of spans that are exported. What a collector has for its attributes processor can "+
+		"be pasted here.",
+		list("actions", &a.Actions, "What is done, in this order; each action sees what those before it did.", checked("actions", nil))).
+		refuse("it is not supported: actions are done on all spans that filter leaves, which takes conditions in OTTL", "include", "exclude").
+		example(`attributes:
   actions:
     - {key: cluster, value: tap-sandbox, action: upsert}
     - {key: client.address, action: hash}
-    - {pattern: "^debug\\\\.", action: delete}
+    - {pattern: '^debug\.', action: delete}
     - {key: url.path, pattern: "^/users/(?P<user_id>[0-9]+)", action: extract}
     - {key: http.response.status_code, converted_type: int, action: convert}
 `)
 }
 
 func (r *Resource) declare() *node {
-	return section("resource", "What is done to the attributes of resources. The block of a collector's resource processor can be pasted here.",
-		list("attributes", &r.Attributes, "What is done, in this order, as in `attributes.actions`.", checked("actions with these keys", nil)),
-	).example(`resource:
+	return section("resource", "What is done to the attributes of resources. What a collector has for its resource processor can be "+
+		"pasted here.",
+		list("attributes", &r.Attributes, "What is done, in this order. Actions are written as in `attributes.actions`.", checked("actions", nil)).
+			describedElsewhere()).
+		example(`resource:
   attributes:
     - {key: deployment.environment.name, value: "${ENVIRONMENT:-test}", action: insert}
     - {key: k8s.cluster.name, from_attribute: cluster, action: upsert}
@@ -64,15 +67,17 @@ func (a *Action) declare(path string, line int) *node {
 				"its SHA-256. `extract` sets an attribute for each named group of `pattern`. `convert` changes its type.",
 			oneOfAnyCase(actions...)),
 		anyValue("value", &a.Value,
-			"For `insert`, `update` and `upsert`. It is a number or a truth value if it looks like one and is in no quotes, or if all of it is "+
-				"one variable."),
+			"For `insert`, `update` and `upsert`. What looks like a number or a truth value and is in no quotes is one, with the type that a "+
+				"collector gives it: `017` is 15, `1e3` a double. So is what one variable alone gives; a list in a variable is text."),
 		key("from_attribute", &a.FromAttribute, "", "Instead of `value`: the attribute that is copied, if it is there.", checked("name", nil)),
 		key("pattern", &a.Pattern, "",
 			"For `extract`: what the attribute, a text, is to match, with a name for each group. For `delete` and `hash`, instead of `key` or "+
 				"beside it: all attributes are meant whose name it matches anywhere.",
-			checked("regular expression (RE2)", orOff(pattern))),
-		key("converted_type", &a.ConvertedType, "", "For `convert`. What cannot be converted stays as it is.", oneOf("int", "double", "string")),
-	).checkedBy(a.check).refuse("it is not supported, for there is no context of a request here; from_attribute takes another attribute", "from_context").refuse("it is not supported; write an action of its own for that value", "default_value")
+			checked("regular expression (RE2) of at most 4KiB", orOff(pattern))),
+		key("converted_type", &a.ConvertedType, "", "For `convert`. What cannot be converted stays as it is.", oneOf("int", "double", "string"))).
+		checkedBy(a.check).
+		refuse("it is not supported, for there is no context of a request here; from_attribute takes another attribute", "from_context").
+		refuse("it is not supported; write an action of its own for that value", "default_value")
 }
 
 var actions = []string{"insert", "update", "upsert", "delete", "hash", "extract", "convert"}
@@ -105,7 +110,7 @@ func (a *Action) check(l *loader) {
 		return set[name] || l.bad[join(a.Path, name)]
 	}
 	for _, names := range needs(a.Action) {
-		if !slices.ContainsFunc(names, given) {
+		if !slices.ContainsFunc(names, given) && !l.bad[join(a.Path, "from_context")] {
 			l.fail(from, a.Path, "%s needs %s, not empty", a.Action, strings.Join(names, " or "))
 		}
 	}

@@ -1,14 +1,15 @@
 // Package config takes one YAML file, which may be absent, and the process environment, and gives a checked Config.
 //
-// keys.go declares every setting once: its place in Config, its default, what it accepts, and its text for users. The
-// reader, the checks, the default file, the reference (docs/config.md) and the JSON Schema all follow from that
-// declaration, so a new setting is one field here and one entry there.
+// Every setting is declared once, in keys.go or, for what is done to spans, in filter.go, actions.go and redaction.go: its
+// place in Config, its default, what it accepts, and its text for users. The reader, the checks, the default file, the
+// reference (docs/config.md) and the JSON Schema all follow from that declaration, so a new setting is one field and one
+// entry.
 package config
 
 import "time"
 
 // Config is the whole configuration, in the order of the file, which is the order in which data flows. What each field
-// means is said in keys.go. A Config belongs to its caller: its lists and maps are shared with nobody.
+// means is said where it is declared. A Config belongs to its caller: its lists and maps are shared with nobody.
 type Config struct {
 	Receive    Receive
 	Correlate  Correlate

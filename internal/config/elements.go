@@ -13,6 +13,7 @@ type elements struct {
 	add  func(path string, line int) *node // appends an element, and gives the keys that point into it
 	all  func() []*node                    // the keys of all elements there are
 	flat string                            // the key of an element that takes the whole list, where it holds texts instead of sections
+	told bool                              // users have read elsewhere what its keys mean
 }
 
 // element is one section of a list. Its declare is told the place of the section in the file, and line 0 for none.
@@ -51,6 +52,12 @@ func (n *node) orTexts(name string) *node {
 	return n
 }
 
+// describedElsewhere leaves out what the keys of an element mean, in texts for users.
+func (n *node) describedElsewhere() *node {
+	n.elements.told = true
+	return n
+}
+
 // key gives the key called name of section n, nil if there is none.
 func (n *node) key(name string) *node {
 	for _, k := range n.keys {
@@ -70,8 +77,9 @@ func (l *loader) readElements(n *node, path string, y ast.Node) {
 	}
 	if n.elements.flat != "" && len(seq.Values) > 0 {
 		first := isMapping(seq.Values[0])
-		if i := slices.IndexFunc(seq.Values, func(e ast.Node) bool { return isMapping(e) != first }); i > 0 {
-			l.fail(at(seq.Values[i]), fmt.Sprintf("%s[%d]", path, i), "wants what the list begins with: %s, but not both", n.accepts)
+		other := func(e ast.Node) bool { return isMapping(e) != first && !advanced(e) }
+		if i := slices.IndexFunc(seq.Values, other); i >= 0 {
+			l.fail(at(seq.Values[i]), fmt.Sprintf("%s[%d]", path, i), "a list cannot have both %[1]s and groups of %[1]s", n.elements.flat)
 			return
 		}
 		if !first {

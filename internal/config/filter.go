@@ -46,36 +46,49 @@ type DropTrace struct {
 	Traces     int           // how many of them
 }
 
+// Remembered gives the bytes that DropTrace may take.
+func (f *Filter) Remembered() Size {
+	const each = 200 // an entry of its table
+	if len(f.DropTrace.Conditions) == 0 {
+		return 0
+	}
+	return Size(f.DropTrace.Traces) * each
+}
+
 func (f *Filter) declare() *node {
-	return section("filter", "Which spans are not exported. The block of a collector's filter processor can be pasted here as it is: its "+
-		"conditions (OTTL) are alternatives, and a span for which one of them holds is dropped and counted.",
+	return section("filter", "Which spans are not exported. What an OpenTelemetry collector has for its filter processor can be pasted here as it "+
+		"is, if it is about spans. Conditions are written in OTTL, at most 1000 in all. A span for which one of them holds is dropped and counted.",
 		key("error_mode", &f.ErrorMode, "ignore",
-			"What happens when a condition cannot be evaluated for a span: `ignore` logs it and goes on to the next condition, `silent` "+
-				"goes on without a word, `propagate` gives up on the spans that came with it.",
+			"What happens when a condition cannot be evaluated for a span: `ignore` logs it, once a minute, and goes on to the next "+
+				"condition, `silent` goes on without a word, `propagate` logs it and drops the span, which is counted. A collector "+
+				"refuses the whole request instead.",
 			oneOfAnyCase("ignore", "silent", "propagate")),
 		key("presets", &f.Presets, []string{},
-			"Conditions that need not be written: `probes` are the requests of kubelets and of Knative that ask whether a pod is ready, "+
-				"`health_paths` are requests to the usual paths for that, such as `/livez`.",
+			"Conditions that need not be written: `probes` are the health checks of kubelets, Knative, load balancers and Envoy, by their "+
+				"User-Agent; `health_paths` are requests for `/livez`, `/readyz`, `/healthz`, `/health`, `/-/healthy` and `/-/ready`, whoever "+
+				"sends them.",
 			oneOf("probes", "health_paths")),
-		section("traces", "Conditions by what they are about, whose paths need no prefix: `attributes[\"http.route\"]` is the span's under `span`. "+
+		section("traces", "Conditions by what they are about, so that paths need no prefix: under `span`, `attributes[\"http.route\"]` is the span's. "+
 			"Not together with `trace_conditions`.",
 			key("resource", &f.Traces.Resource, []Text{}, "On resources: all spans of the resource are dropped.", conditions),
 			key("span", &f.Traces.Span, []Text{}, "On spans.", conditions),
 			key("spanevent", &f.Traces.SpanEvent, []Text{}, "On the events of spans: only the event is dropped.", conditions)),
 		list("trace_conditions", &f.TraceConditions,
-			"Conditions whose paths say what they are about, as in `span.attributes[\"http.route\"]`. They may be in groups that have "+
-				"a context of their own.",
-			checked("conditions, or groups with these keys", nil)).orTexts("conditions"),
+			"Conditions whose paths say what they are about, as in `span.attributes[\"http.route\"]`. Or groups of conditions that have "+
+				"a context and an `error_mode` of their own.",
+			checked("conditions, or of groups", nil)).orTexts("conditions"),
 		section("drop_trace", "Spans that take the rest of their trace with them.",
 			key("conditions", &f.DropTrace.Conditions, []Text{},
-				"On spans. A span for which one holds is dropped, and so are all spans of its trace that come to this agent later. "+
-					"Those that have left stay.",
+				"On spans, with prefixes as in `trace_conditions`. A span for which one holds is dropped, and so are all spans of its trace "+
+					"that come to this agent later. Those that have left stay.",
 				conditions),
 			key("for", &f.DropTrace.For, 30*time.Second, "How long such a trace is remembered.", between(time.Second, 10*time.Minute)),
-			key("traces", &f.DropTrace.Traces, 50000, "How many of them are remembered; the oldest go first.", between(100, 1000000))),
-	).checkedBy(f.check).refuse("only spans are filtered here, by traces or trace_conditions",
-		"metrics", "logs", "profiles", "metric_conditions", "log_conditions", "profile_conditions",
-	).refuse("include and exclude are not read; write what is to be dropped as trace_conditions, such as span.name == \"a\"", "spans").example(`filter:
+			key("traces", &f.DropTrace.Traces, 50000, "How many of them are remembered; the oldest go first.", between(100, 1000000)))).
+		checkedBy(f.check).
+		refuse("only spans are filtered here, by traces or trace_conditions",
+			"metrics", "logs", "profiles", "metric_conditions", "log_conditions", "profile_conditions").
+		refuse("include and exclude are not read; write what is to be dropped as trace_conditions, such as span.name == \"a\"", "spans").
+		example(`filter:
   presets: [probes]
   trace_conditions:
     - span.attributes["http.route"] == "/livez"
@@ -107,7 +120,7 @@ const (
 
 // conditions are checked further when they are compiled.
 func conditions(r *rules) {
-	checked("conditions", func(s string) (string, error) {
+	checked("conditions (OTTL) of at most 4KiB", func(s string) (string, error) {
 		if strings.TrimSpace(s) == "" {
 			return "", errors.New("it is empty")
 		}

@@ -15,6 +15,10 @@ const defaultHead = `# The configuration of alspan: every key with its default. 
 // DefaultYAML gives a file with every key, its default, and its text as a comment. Reading it gives Default.
 func DefaultYAML() []byte {
 	_, root := declare()
+	return writeFile(root)
+}
+
+func writeFile(root *node) []byte {
 	var b bytes.Buffer
 	b.WriteString(defaultHead)
 	for _, n := range root.keys {
@@ -48,9 +52,9 @@ func writeYAML(b *bytes.Buffer, n *node, indent string) {
 		facts += ". Environment: " + strings.Join(vars, ", ")
 	}
 	writeComment(b, facts, indent+"# ")
-	if n.elements != nil {
+	if n.elements != nil && !n.elements.told {
 		for _, k := range n.elements.kind.keys {
-			writeComment(b, k.name+": "+k.doc+" Accepts: "+k.accepted(), indent+"#   ")
+			writeComment(b, k.name+" ("+k.accepted()+"): "+k.doc, indent+"#   ")
 		}
 	}
 	list, ok := n.at.(*[]string)
@@ -129,7 +133,8 @@ default. A list or a map in the file replaces the default one. Of YAML, anchors,
 read.
 
 **Variables.** In a value, but not in a key, ` + "`${VAR}`" + ` is replaced by the environment variable ` + "`VAR`" + `, which must be set, and
-` + "`${VAR:-text}`" + ` by ` + "`text`" + ` if it is unset or empty. ` + "`$$`" + ` is a dollar sign. Inside ` + "`[...]`" + ` and ` + "`{...}`" + ` put quotes around it.
+` + "`${VAR:-text}`" + ` by ` + "`text`" + ` if it is unset or empty. ` + "`$$`" + ` is a dollar sign, and so is one before anything but ` + "`{`" + `, as at the end
+of a regular expression. ` + "`${env:VAR}`" + ` is the same as ` + "`${VAR}`" + `. Inside ` + "`[...]`" + ` and ` + "`{...}`" + ` put quotes around it.
 
 **OpenTelemetry's variables** set the default of some keys of ` + "`export`" + `; a key in the file wins. The tables name them. The
 one with ` + "`TRACES`" + ` in its name wins over the general one, and an empty one counts as unset.
@@ -169,8 +174,12 @@ func writeRows(b *bytes.Buffer, n *node, path string) {
 	if vars := n.envNames(); vars != nil {
 		doc += " The default comes from `" + strings.Join(vars, "`, else `") + "`, if set."
 	}
-	fmt.Fprintf(b, "| `%s` | `%s` | %s | %s |\n", path, cell(n.yaml()), cell(n.accepted()), cell(doc))
-	if n.elements != nil {
+	def := ""
+	if n.hasDefault() {
+		def = "`" + cell(n.yaml()) + "`"
+	}
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", path, def, cell(n.accepted()), cell(doc))
+	if n.elements != nil && !n.elements.told {
 		for _, k := range n.elements.kind.keys {
 			writeRows(b, k, path+"[]")
 		}

@@ -53,7 +53,8 @@ func TestDefaultYAML(t *testing.T) {
 	}
 }
 
-// Every field of Config has exactly one key, a name that follows from the field's, a doc, and a range if it is a number.
+// Every field of Config has exactly one key, a name that follows from the field's, a doc, and a range if it is a number. So
+// has every field of an element of a list. What only says where something stands has none.
 func TestEveryFieldIsDeclared(t *testing.T) {
 	c, root := declare()
 	keys := map[any]string{}
@@ -68,6 +69,9 @@ func TestEveryFieldIsDeclared(t *testing.T) {
 				t.Errorf("%s has no range", path)
 			}
 		}
+		if n.elements != nil {
+			walk(n.elements.add("", 0), path)
+		}
 		for _, k := range n.keys {
 			walk(k, join(path, k.name))
 		}
@@ -78,10 +82,9 @@ func TestEveryFieldIsDeclared(t *testing.T) {
 	visit = func(v reflect.Value, path string) {
 		if v.Kind() == reflect.Struct {
 			for i := range v.NumField() {
-				if v.Type().Field(i).Name == "File" { // of the file itself, no key
-					continue
+				if name := v.Type().Field(i).Name; !slices.Contains([]string{"Path", "Line", "File"}, name) {
+					visit(v.Field(i), path+"."+name)
 				}
-				visit(v.Field(i), path+"."+v.Type().Field(i).Name)
 			}
 			return
 		}
@@ -90,10 +93,35 @@ func TestEveryFieldIsDeclared(t *testing.T) {
 		if flat := strings.NewReplacer("_", "", ".", ""); flat.Replace(key) != strings.ToLower(flat.Replace(path)) {
 			t.Errorf("the field %s has the key %q", path, key)
 		}
+		if v.Kind() == reflect.Slice && v.Len() > 0 && v.Index(0).Kind() == reflect.Struct {
+			visit(v.Index(0), path)
+		}
 	}
 	visit(reflect.ValueOf(c).Elem(), "")
 	if fields != len(keys) {
 		t.Errorf("%d fields, %d keys", fields, len(keys))
+	}
+}
+
+// What is shown to users loads, and says something.
+func TestExamples(t *testing.T) {
+	_, root := declare()
+	for _, n := range root.keys {
+		for _, s := range n.samples {
+			c, err := Parse("example", []byte(s), noEnv)
+			if err != nil {
+				t.Errorf("%s: %v", n.name, err)
+				continue
+			}
+			for _, path := range Changed(Default(), c) {
+				if !strings.HasPrefix(path, n.name+".") {
+					t.Errorf("an example of %s changes %s", n.name, path)
+				}
+			}
+			if len(Changed(Default(), c)) == 0 {
+				t.Errorf("an example of %s changes nothing", n.name)
+			}
+		}
 	}
 }
 
@@ -119,7 +147,10 @@ func TestSchema(t *testing.T) {
 	}
 	for _, text := range []string{"exports: {}", "export: {batch: {bytess: 1}}", "log: {level: loud}", "spans: {tcp: 1}",
 		"export: {senders: 0}", "export: {memory: 1MeB}", "export: {timeout: 10}", "correlate: {headers: [b3, b3]}",
-		"correlate: {header_span_id: {x: mine}}", "receive: {grpc: {address: 4317}}", "export: []"} {
+		"correlate: {header_span_id: {x: mine}}", "receive: {grpc: {address: 4317}}", "export: []",
+		"filter: {error_mode: loud}", "filter: {traces: {span: [true]}}", "filter: {trace_conditions: [5]}",
+		"filter: {trace_conditions: [{context: log}]}", "attributes: {actions: [{key: a, actoin: delete}]}", "attributes: {actions: [delete]}",
+		"resource: {attributes: [{key: a, value: {b: c}}]}", "redaction: {allow_all_keys: false}", "redaction: {hash_function: crc32}"} {
 		check(text, []byte(text), false)
 	}
 }

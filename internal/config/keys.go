@@ -2,8 +2,7 @@ package config
 
 import "time"
 
-// declare gives a Config that holds the defaults, and the tree of all its keys, which point into it. The larger stages
-// declare theirs beside their types.
+// declare gives a Config that holds the defaults, and the tree of all its keys, which point into it.
 func declare() (*Config, *node) {
 	c := new(Config)
 	return c, section("", "",

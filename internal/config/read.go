@@ -60,7 +60,7 @@ func (l *loader) readSection(n *node, path string, y ast.Node) {
 		}
 		l.read(k, p.path, p.value)
 	}
-	if n.check != nil {
+	if n.check != nil && isMapping(y) {
 		n.check(l)
 	}
 }
@@ -147,16 +147,21 @@ func (l *loader) put(n *node, values map[string]string, name string, s scalar, f
 
 // scalar gives the expanded text of one value.
 func (l *loader) scalar(n *node, path string, y ast.Node) (scalar, bool) {
-	s := scalar{kind: numberScalar}
+	s := scalar{kind: numberScalar, bare: true}
 	switch y := y.(type) {
 	case *ast.StringNode:
 		s = scalar{text: y.Value, bare: y.Token.Type == token.StringType}
+		// The parser leaves tabs out of text without quotes.
+		if s.bare && strings.Contains(strings.TrimSpace(y.Token.Origin), "\t") {
+			l.fail(at(y), path, "it has a tab, so put the value in quotes and write \\t")
+			return s, false
+		}
 	case *ast.LiteralNode:
 		s = scalar{text: y.Value.Value}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		s.text, s.bare = y.GetToken().Value, true
+		s.text = y.GetToken().Value
 	default:
-		text := "wants one value"
+		text := "wants " + n.wantsOne(isMapping(y))
 		if advanced(y) {
 			text = notRead
 		}

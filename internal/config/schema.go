@@ -57,7 +57,7 @@ func (n *node) schema() object {
 		}
 	}
 	s["description"] = n.description()
-	if n.at != nil {
+	if n.at != nil && n.hasDefault() {
 		s["default"] = n.jsonDefault()
 	}
 	return s

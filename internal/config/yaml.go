@@ -29,7 +29,7 @@ func (n *node) yaml() string {
 	case *[]Text:
 		return yamlList(*at, func(t Text) string { return yamlText(t.Value) })
 	case *map[string]string:
-		items := yamlList(slices.Sorted(maps.Keys(*at)), func(k string) string { return yamlText(k) + ": " + yamlText((*at)[k]) })
+		items := yamlList(slices.Sorted(maps.Keys(*at)), func(k string) string { return yamlName(k) + ": " + yamlText((*at)[k]) })
 		return "{" + items[1:len(items)-1] + "}"
 	case *any:
 		return yamlAny(*at)
@@ -80,10 +80,13 @@ func yamlAny(v any) string {
 
 var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 
-// yamlText gives s as a YAML scalar that expands to itself, in quotes unless it is one plain word.
-func yamlText(s string) string {
+// yamlText gives s as a YAML scalar that expands to itself.
+func yamlText(s string) string { return yamlName(strings.ReplaceAll(s, "$", "$$")) }
+
+// yamlName gives s as a YAML scalar, in quotes unless it is one plain word. Names are not expanded.
+func yamlName(s string) string {
 	if plainText.MatchString(s) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off"}, strings.ToLower(s)) {
 		return s
 	}
-	return strconv.Quote(strings.ReplaceAll(s, "$", "$$"))
+	return strconv.Quote(s)
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -158,16 +159,20 @@ func (f *Filter) Traces() *Traces {
 // Empty tells whether no span is ever dropped or changed.
 func (f *Filter) Empty() bool { return f == nil || len(f.all) == 0 }
 
-// Inherit takes over what the rules of another filter have counted, as far as they are the same.
+// Inherit takes over what the rules of another filter have counted, as far as they are the same; which place they had among others
+// makes no difference.
 func (f *Filter) Inherit(old *Filter) {
+	left := slices.Clone(old.Rules())
 	for _, r := range f.all {
-		for _, was := range old.Rules() {
-			if was.Condition == r.Condition && was.DropTrace == r.DropTrace {
-				r.Hits.Store(was.Hits.Load())
-				r.Errors.Store(was.Errors.Load())
-				r.warned.Store(was.warned.Load())
-			}
+		i := slices.IndexFunc(left, func(was *Rule) bool { return was.Text == r.Text && was.DropTrace == r.DropTrace })
+		if i < 0 {
+			continue
 		}
+		was := left[i]
+		left = slices.Delete(left, i, i+1)
+		r.Hits.Store(was.Hits.Load())
+		r.Errors.Store(was.Errors.Load())
+		r.warned.Store(was.warned.Load())
 	}
 }
 

@@ -44,12 +44,25 @@ import (
 type Options struct {
 	Memory int64         // bytes of all chunks together
 	Chunk  int           // bytes of one chunk
-	Bytes  int64         // a batch is due at this many bytes in full chunks ...
-	Spans  int           // ... or at this many spans in them ...
-	Age    time.Duration // ... or this long after something came; what is just being written goes with the next
+	Bytes  int64         // as in Limits
+	Spans  int           // the same
+	Age    time.Duration // the same
 	Wait   bool          // a reservation waits for a free chunk instead of being refused
 	// OnFree is called with the bytes of each chunk that becomes free; tests poison them.
 	OnFree func([]byte)
+}
+
+// Limits say when a batch is due.
+type Limits struct {
+	Bytes int64         // at this many bytes in full chunks ...
+	Spans int           // ... or at this many spans in them ...
+	Age   time.Duration // ... or this long after something came; what is just being written goes with the next
+}
+
+// Limit takes other limits, from the next batch on.
+func (c *Core) Limit(l Limits) {
+	c.limits.Store(&l)
+	c.signal() // what there is may be due
 }
 
 // Resource is what the spans of a run have in common, encoded. The bytes are opaque to the core and immutable.
@@ -82,6 +95,7 @@ type slot struct {
 // Core is the arena and the chunks on their way. All methods may be called from any goroutine.
 type Core struct {
 	opts   Options
+	limits atomic.Pointer[Limits]
 	chunks []atomic.Pointer[Chunk] // by number
 	free   []word
 	full   []word
@@ -123,6 +137,7 @@ func New(o Options) *Core {
 	words := (n + 63) / 64
 	c := &Core{opts: o, chunks: make([]atomic.Pointer[Chunk], n), free: make([]word, words), full: make([]word, words),
 		slots: make([]slot, 2*runtime.GOMAXPROCS(0)), wake: make(chan struct{}, 1), queue: newWaiters(), sender: newSender()}
+	c.limits.Store(&Limits{o.Bytes, o.Spans, o.Age})
 	c.spare.Store(o.Memory / largeShare)
 	for i := range n {
 		c.chunks[i].Store(&Chunk{core: c, number: i})
@@ -214,7 +229,8 @@ func (c *Core) push(k *Chunk) {
 	}
 	// From here on the chunk may be the sender's.
 	b, s := c.bytes.Add(bytes), c.spans.Add(spans)
-	crossed := b >= c.opts.Bytes && b-bytes < c.opts.Bytes || s >= int64(c.opts.Spans) && s-spans < int64(c.opts.Spans)
+	l := c.limits.Load()
+	crossed := b >= l.Bytes && b-bytes < l.Bytes || s >= int64(l.Spans) && s-spans < int64(l.Spans)
 	if crossed || c.awaken() {
 		c.signal()
 	}

@@ -111,13 +111,14 @@ func (c *Core) gather(b *Batch) (time.Duration, bool) {
 			return asleep, false
 		}
 		c.idle.Store(false)
-		s.deadline = now.Add(c.opts.Age)
+		s.deadline = now.Add(c.limits.Load().Age)
 	}
 	return s.deadline.Sub(now), false
 }
 
 func (c *Core) due() bool {
-	return c.bytes.Load() >= c.opts.Bytes || c.spans.Load() >= int64(c.opts.Spans)
+	l := c.limits.Load()
+	return c.bytes.Load() >= l.Bytes || c.spans.Load() >= int64(l.Spans)
 }
 
 // empty tells whether there is nothing at all to send, now or later.
@@ -167,9 +168,9 @@ func (c *Core) steal() {
 // fill moves chunks from pending into the batch: at least one, and no more than the limits allow.
 func (c *Core) fill(b *Batch) {
 	s := &c.sender
-	n, bytes, spans := 0, int64(0), 0
+	n, bytes, spans, l := 0, int64(0), 0, c.limits.Load()
 	for _, k := range s.pending {
-		if n > 0 && (bytes+int64(k.used) > c.opts.Bytes || spans+k.spans > c.opts.Spans) {
+		if n > 0 && (bytes+int64(k.used) > l.Bytes || spans+k.spans > l.Spans) {
 			break
 		}
 		n, bytes, spans = n+1, bytes+int64(k.used), spans+k.spans
