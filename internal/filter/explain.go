@@ -8,6 +8,9 @@ type Answer struct {
 	Err      error // its first failure
 }
 
+// OfEvents tells whether it is events that the rule drops.
+func (r *Rule) OfEvents() bool { return r.all.ofEvent != nil }
+
 // Explain is Look for a person: by is the rule that has decided, nil if none has or if the trace was dropped before; all is what each
 // rule says, in the order of Rules. What is counted is what Look counts. A nil Evaluator keeps every span.
 func (e *Evaluator) Explain(span, head, scope []byte, made bool) (verdict Verdict, by *Rule, all []Answer) {
