@@ -26,18 +26,20 @@ const (
 
 // Entry remembers that the span with the claim c, made from e, was dropped; now is in ticks.
 func (f *Filtered) Entry(d *Deriver, e *wire.Entry, l *Logger, c *Claim, now uint64) {
-	f.enter(d.request(e, l), byEntry, now)
+	if hasRequestID(e) {
+		f.enter(d.request(e, l), byEntry, now)
+	}
 	f.enter(idKey(c.Trace, c.Own), byEntry, now)
 }
 
-// Span remembers that a span that came was dropped, joined with an entry or not.
+// Span remembers that a span that came was dropped, joined with an entry or not. Other spans that came have nothing to do with one
+// that had no entry: they are dropped one by one, as in a collector.
 func (f *Filtered) Span(s *Item, joined bool, now uint64) {
-	mark := uint16(bySpan)
-	if joined {
-		mark = byEntry
-	}
-	if s.What == ProxySpan {
-		f.enter(s.Key().ID, mark, now)
+	mark := uint16(byEntry)
+	if !joined {
+		if mark = bySpan; s.What == ProxySpan && s.HasID {
+			f.enter(s.Key().ID, mark, now)
+		}
 	}
 	f.enter(idKey(s.Trace, s.ID), mark, now)
 }
@@ -79,7 +81,7 @@ func (f *Filtered) Below(trace propagation.TraceID, parent propagation.SpanID, n
 
 // Request tells whether the request of e was dropped.
 func (f *Filtered) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) bool {
-	return f.any.Load() && f.mark(d.request(e, l), now) != 0
+	return f.any.Load() && hasRequestID(e) && f.mark(d.request(e, l), now) != 0
 }
 
 // Came tells whether a span that came is of a request that was dropped: it is the late half, or the span of an attempt, which is
@@ -87,7 +89,7 @@ func (f *Filtered) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) boo
 func (f *Filtered) Came(s *Item, now uint64) bool {
 	switch s.What {
 	case ProxySpan:
-		return f.mark(s.Key().ID, now) != 0
+		return s.HasID && f.mark(s.Key().ID, now) == byEntry
 	case AttemptSpan:
 		return f.mark(idKey(s.Trace, s.Parent), now) == byEntry
 	}
@@ -96,6 +98,9 @@ func (f *Filtered) Came(s *Item, now uint64) bool {
 
 // Deriver gives the keys of requests to one goroutine.
 type Deriver struct{ derivation }
+
+// hasRequestID tells whether e has what tells its request from others for sure.
+func hasRequestID(e *wire.Entry) bool { return len(e.Text(wire.RequestID)) > 0 }
 
 func (d *Deriver) request(e *wire.Entry, l *Logger) uint64 {
 	start, _ := e.Start.Unix()

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -13,7 +14,8 @@ type Evaluator struct {
 	known map[resourceKey]*resource
 	last  resourceKey
 	by    *Rule // the last that has decided
-	out   []byte
+	out   []byte // the span with fewer events
+	fewer bool
 }
 
 // resourceKey tells resources apart: their bytes never change.
@@ -47,9 +49,7 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 		}
 		return r.verdict
 	}
-	if len(e.f.rules) == 0 && e.f.traces == nil {
-		return Keep
-	}
+	e.fewer = false
 	v.read(span, &e.f.program.span)
 	if e.f.traces.Has(v.traceID) {
 		return DropAll
@@ -61,6 +61,9 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 		if verdict := e.ask(rule); verdict != Keep {
 			return verdict
 		}
+	}
+	if len(e.f.events) > 0 && hasEvents(span) {
+		return e.dropEvents()
 	}
 	return Keep
 }
@@ -157,28 +160,8 @@ func (e *Evaluator) judge(r *resource) {
 }
 
 // Events gives the span at which Look has looked last without those of its events that conditions drop, false if all stay. What
-// it gives is valid until the next call.
-func (e *Evaluator) Events() ([]byte, bool) {
-	if len(e.f.events) == 0 || !hasEvents(e.view.span) {
-		return nil, false
-	}
-	gone, any := e.goneEvents()
-	if !any {
-		return nil, false
-	}
-	e.out = e.out[:0]
-	n := 0
-	wire.EachField(e.view.span, func(key uint32, _, field []byte) {
-		if key == spanEvents {
-			n++
-			if gone[n-1] {
-				return
-			}
-		}
-		e.out = append(e.out, field...)
-	})
-	return e.out, true
-}
+// it gives is valid until the next Look.
+func (e *Evaluator) Events() ([]byte, bool) { return e.out, e.fewer }
 
 const spanEvents = 11<<3 | wire.Bytes
 
@@ -189,29 +172,54 @@ func hasEvents(span []byte) (has bool) {
 	return has
 }
 
-// goneEvents tells of each event whether it is dropped. An error that must not pass keeps it.
-func (e *Evaluator) goneEvents() (gone []bool, any bool) {
+// dropEvents takes the events away that conditions drop.
+func (e *Evaluator) dropEvents() Verdict {
+	gone, verdict := e.goneEvents()
+	if verdict != Keep || !slices.Contains(gone, true) {
+		return verdict
+	}
+	e.out, e.fewer = e.out[:0], true
+	n := 0
+	wire.EachField(e.view.span, func(key uint32, _, field []byte) {
+		if key == spanEvents {
+			n++
+			if gone[n-1] {
+				return
+			}
+		}
+		e.out = append(e.out, field...)
+	})
+	return Keep
+}
+
+// goneEvents tells of each event whether it is dropped.
+func (e *Evaluator) goneEvents() (gone []bool, verdict Verdict) {
 	whole := e.view.decoded()
 	if whole.err != nil {
 		for _, rule := range e.f.events {
-			e.f.failed(rule, whole.err)
+			if e.f.failed(rule, whole.err) {
+				e.by = rule
+				return nil, Failed
+			}
 		}
-		return nil, false
+		return nil, Keep
 	}
 	for i := range whole.span.Events().Len() {
 		gone = append(gone, false)
 		for _, rule := range e.f.events {
 			is, err := rule.all.event(whole, whole.span.Events().At(i))
-			if err != nil {
-				e.f.failed(rule, err)
-				continue
-			}
-			if is {
+			switch {
+			case err != nil && e.f.failed(rule, err):
+				e.by = rule
+				return nil, Failed
+			case err == nil && is:
 				rule.Hits.Add(1)
-				gone[i], any = true, true
+				gone[i] = true
+			}
+			if gone[i] {
 				break
 			}
 		}
 	}
-	return gone, any
+	return gone, Keep
 }

@@ -186,6 +186,9 @@ func TestErrors(t *testing.T) {
 	var said bytes.Buffer
 	fails := named(`HasPrefix(attributes["none"], "x") or name == "ingress"`, `name == "ingress"`)
 	span := encoded(t, envoySpan())
+	if e := mustNew(t, Options{ErrorMode: "propagate", SpanEvent: named(`HasPrefix(attributes["none"], "x")`)}).Evaluator(); e.Look(append(span, encoded(t, &tracepb.Span{Events: []*tracepb.Span_Event{{}}})...), nil, nil, false) != Failed {
+		t.Error("a failure on an event is not propagated")
+	}
 	for mode, want := range map[string]Verdict{"": Drop, "ignore": Drop, "silent": Drop, "propagate": Failed} {
 		said.Reset()
 		f := mustNew(t, Options{ErrorMode: mode, Span: fails, Log: slog.New(slog.NewTextHandler(&said, nil))})
