@@ -13,7 +13,7 @@ type Evaluator struct {
 	view  View
 	known map[resourceKey]*resource
 	last  resourceKey
-	by    *Rule // the last that has decided
+	by    *Rule  // the last that has decided
 	out   []byte // the span with fewer events
 	fewer bool
 }

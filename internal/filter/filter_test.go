@@ -327,14 +327,16 @@ func TestEvents(t *testing.T) {
 
 // A span with a known field of another type goes out as it came: its events cannot be looked at.
 func TestEventsOfSpansThatCannotBeDecoded(t *testing.T) {
-	f := mustNew(t, Options{SpanEvent: named(`name == "a"`)})
-	e := f.Evaluator()
 	span := wire.AppendUint(wire.AppendBytes(nil, 11, wire.AppendBytes(nil, 2, "a")), 7, 1)
-	if e.Look(span, nil, nil, false) != Keep {
-		t.Fatal("the span is dropped")
-	}
-	if _, ok := e.Events(); ok || f.Rules()[0].Errors.Load() != 1 {
-		t.Errorf("events are gone: %t; %d errors", ok, f.Rules()[0].Errors.Load())
+	for mode, want := range map[string]Verdict{"ignore": Keep, "propagate": Failed} {
+		f := mustNew(t, Options{ErrorMode: mode, SpanEvent: named(`name == "a"`)})
+		e := f.Evaluator()
+		if got := e.Look(span, nil, nil, false); got != want {
+			t.Errorf("%s: %d, want %d", mode, got, want)
+		}
+		if _, fewer := e.Events(); fewer || f.Rules()[0].Errors.Load() != 1 {
+			t.Errorf("%s: events are gone: %t; %d errors", mode, fewer, f.Rules()[0].Errors.Load())
+		}
 	}
 }
 
