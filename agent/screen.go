@@ -28,9 +28,8 @@ const (
 
 // newScreen draws on out, in colour and as wide as the terminal if out is one.
 func newScreen(out io.Writer) *screen {
-	o := tree.Options{Events: true, Quiet: drawQuiet}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		o.Color = os.Getenv("NO_COLOR") == ""
+	o := tree.Options{Events: true, Quiet: drawQuiet, Color: colorful(out)}
+	if f, ok := out.(*os.File); ok && isTerminal(f) {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 			o.Width = w
 		}
@@ -38,6 +37,14 @@ func newScreen(out io.Writer) *screen {
 	s := &screen{tree: tree.NewPrinter(out, o), stop: make(chan struct{})}
 	s.done.Go(s.draw)
 	return s
+}
+
+// colorful tells whether out is to have colours: it is a terminal, and nobody has said no.
+func colorful(out any) bool { return isTerminal(out) && os.Getenv("NO_COLOR") == "" }
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // add takes spans; a screen that cannot be written to loses them.

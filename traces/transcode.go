@@ -18,8 +18,9 @@ import (
 // allows and the schema does not makes its span malformed, which is then rejected like any other such span, and no more.
 type transcoder struct {
 	scanner
-	out   []byte
-	depth int
+	out    []byte
+	depth  int
+	strict bool // a span that does not fit is an error
 }
 
 // shapeError is JSON that does not fit the schema.
@@ -129,7 +130,7 @@ func (t *transcoder) value(f *jsonField) error {
 func (t *transcoder) span(f *jsonField) error {
 	from, to, depth := t.i, len(t.out), t.depth
 	err := t.nested(f)
-	if _, misshapen := errors.AsType[*shapeError](err); misshapen {
+	if _, misshapen := errors.AsType[*shapeError](err); misshapen && !t.strict {
 		t.i, t.out, t.depth = from, t.out[:to], depth
 		t.out = wire.AppendBytes(t.out, f.num, "\x07")
 		return t.skip(0)

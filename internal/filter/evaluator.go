@@ -13,6 +13,7 @@ type Evaluator struct {
 	view  View
 	known map[resourceKey]*resource
 	last  resourceKey
+	by    *Rule  // the last that has decided
 	out   []byte // the span with fewer events
 	fewer bool
 }
@@ -40,7 +41,12 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 	v, r := &e.view, e.resource(head, scope)
 	v.span, v.made, v.resource, v.whole, v.room = span, made, r, nil, v.room[:0]
 	if r.verdict != Keep {
+		e.by = r.rule
 		r.rule.count(r.verdict)
+		if r.verdict == DropAll {
+			v.read(span, &e.f.program.span)
+			e.f.traces.Add(v.traceID)
+		}
 		return r.verdict
 	}
 	e.fewer = false
@@ -67,10 +73,12 @@ func (e *Evaluator) ask(r *Rule) Verdict {
 	is, err := e.matches(r)
 	switch {
 	case err != nil && e.f.failed(r, err):
+		e.by = r
 		return Failed
 	case err != nil || !is:
 		return Keep
 	}
+	e.by = r
 	r.Hits.Add(1)
 	if r.DropTrace {
 		e.f.traces.Add(e.view.traceID)
@@ -188,6 +196,12 @@ func (e *Evaluator) dropEvents() Verdict {
 func (e *Evaluator) goneEvents() (gone []bool, verdict Verdict) {
 	whole := e.view.decoded()
 	if whole.err != nil {
+		for _, rule := range e.f.events {
+			if e.f.failed(rule, whole.err) {
+				e.by = rule
+				return nil, Failed
+			}
+		}
 		return nil, Keep
 	}
 	for i := range whole.span.Events().Len() {
@@ -196,6 +210,7 @@ func (e *Evaluator) goneEvents() (gone []bool, verdict Verdict) {
 			is, err := rule.all.event(whole, whole.span.Events().At(i))
 			switch {
 			case err != nil && e.f.failed(rule, err):
+				e.by = rule
 				return nil, Failed
 			case err == nil && is:
 				rule.Hits.Add(1)

@@ -194,10 +194,10 @@ func (f *Filter) failed(r *Rule, err error) bool {
 	return r.mode == propagate
 }
 
-// mixed warns, once for each rule, of a number that is compared with a text: they are never equal.
+// mixed warns, once for each rule, of a number that is compared with a text: they are unequal, and in no order.
 func (f *Filter) mixed(r *Rule, key string, text []byte) {
 	if r.warned.CompareAndSwap(false, true) {
-		f.log.Warn("a filter compares a number with an attribute that is a text, so it never matches; Envoy's own attributes are texts",
+		f.log.Warn("a filter compares a number with an attribute that is a text, which holds for != alone; Envoy's own attributes are texts",
 			"rule", r.Name, "condition", r.Text, "attribute", key, "value", string(text[:min(len(text), 64)]))
 	}
 }

@@ -262,6 +262,20 @@ func TestDropTrace(t *testing.T) {
 	}
 }
 
+// A condition on the resource drops traces, too.
+func TestDropTraceByItsResource(t *testing.T) {
+	e := mustNew(t, Options{DropTrace: named(`resource.attributes["team"] == "x"`), Traces: NewTraces(1000, time.Minute)}).Evaluator()
+	span, x, y := encoded(t, envoySpan()), headOf(t, textAttribute("team", "x")), headOf(t, textAttribute("team", "y"))
+	for i, c := range []struct {
+		head []byte
+		want Verdict
+	}{{y, Keep}, {x, DropAll}, {y, DropAll}} {
+		if got := e.Look(span, c.head, nil, false); got != c.want {
+			t.Errorf("span %d: %d, want %d", i, got, c.want)
+		}
+	}
+}
+
 func TestTracesAreForgotten(t *testing.T) { synctest.Test(t, testTracesAreForgotten) }
 
 func testTracesAreForgotten(t *testing.T) {
@@ -308,6 +322,21 @@ func TestEvents(t *testing.T) {
 	}
 	if _, ok := e.Events(); ok {
 		t.Error("there is nothing more to drop")
+	}
+}
+
+// A span with a known field of another type goes out as it came: its events cannot be looked at.
+func TestEventsOfSpansThatCannotBeDecoded(t *testing.T) {
+	span := wire.AppendUint(wire.AppendBytes(nil, 11, wire.AppendBytes(nil, 2, "a")), 7, 1)
+	for mode, want := range map[string]Verdict{"ignore": Keep, "propagate": Failed} {
+		f := mustNew(t, Options{ErrorMode: mode, SpanEvent: named(`name == "a"`)})
+		e := f.Evaluator()
+		if got := e.Look(span, nil, nil, false); got != want {
+			t.Errorf("%s: %d, want %d", mode, got, want)
+		}
+		if _, fewer := e.Events(); fewer || f.Rules()[0].Errors.Load() != 1 {
+			t.Errorf("%s: events are gone: %t; %d errors", mode, fewer, f.Rules()[0].Errors.Load())
+		}
 	}
 }
 

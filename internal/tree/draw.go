@@ -52,11 +52,11 @@ func (t *trace) print(w io.Writer, o Options) error {
 		begin = 0
 	}
 	var b strings.Builder
-	p := painter{on: o.Color}
-	b.WriteString(p.paint(bold, "trace "+hex.EncodeToString([]byte(t.id))))
+	p := Painter{On: o.Color}
+	b.WriteString(p.Paint(Bold, "trace "+hex.EncodeToString([]byte(t.id))))
 	fmt.Fprintf(&b, "  %s  %s", count(len(t.spans), "span"), between(begin, end))
 	if failed > 0 {
-		b.WriteString("  " + p.paint(red, count(failed, "error")))
+		b.WriteString("  " + p.Paint(Red, count(failed, "error")))
 	}
 	b.WriteByte('\n')
 	rows := rows(forest(t.spans), begin, o.Events)
@@ -124,7 +124,7 @@ func (n *node) row(begin uint64) row {
 	if service == "" {
 		service = "?"
 	}
-	name := clean(n.Name)
+	name := Clean(n.Name)
 	if !strings.Contains(name, "/") { // a name without a route says little to a person
 		r.path = attribute(n.Attributes, "url.path")
 	}
@@ -142,7 +142,7 @@ func (n *node) row(begin uint64) row {
 	if why := attribute(n.Attributes, "error.type"); r.failed && why != "" && why != result(n.Attributes) && !strings.Contains(strings.Join(notes, " "), why) {
 		notes = append(notes, why)
 	}
-	if m := clean(n.GetStatus().GetMessage()); m != "" {
+	if m := Clean(n.GetStatus().GetMessage()); m != "" {
 		notes = append(notes, m)
 	}
 	r.cells = [numCols]string{

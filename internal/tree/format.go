@@ -16,7 +16,7 @@ import (
 func text(v *commonpb.AnyValue) string {
 	switch v := v.GetValue().(type) {
 	case *commonpb.AnyValue_StringValue:
-		return clean(v.StringValue)
+		return Clean(v.StringValue)
 	case *commonpb.AnyValue_IntValue:
 		return strconv.FormatInt(v.IntValue, 10)
 	case *commonpb.AnyValue_DoubleValue:
@@ -33,8 +33,8 @@ func text(v *commonpb.AnyValue) string {
 	return ""
 }
 
-// clean replaces whatever does not print by U+FFFD.
-func clean(s string) string {
+// Clean replaces whatever does not print by U+FFFD.
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return utf8.RuneError
@@ -120,7 +120,7 @@ func result(attributes []*commonpb.KeyValue) string {
 
 // short gives an event's name with what they all have left out.
 func short(name string) string {
-	return strings.NewReplacer("envoy.", "", "downstream", "down", "upstream", "up", "_byte_sent", "", "_byte_received", "", "_byte", "").Replace(clean(name))
+	return strings.NewReplacer("envoy.", "", "downstream", "down", "upstream", "up", "_byte_sent", "", "_byte_received", "", "_byte", "").Replace(Clean(name))
 }
 
 // fit cuts a text to a number of columns.

@@ -5,37 +5,40 @@ import (
 	"unicode/utf8"
 )
 
-// color is an ANSI "select graphic rendition" code.
-type color string
+// Color is an ANSI "select graphic rendition" code.
+type Color string
 
+// The colours of traces, for what else is printed beside them.
 const (
-	bold    color = "1"
-	dim     color = "2"
-	red     color = "31"
-	green   color = "32"
-	yellow  color = "33"
-	blue    color = "34"
-	magenta color = "35"
-	cyan    color = "36"
+	Bold    Color = "1"
+	Dim     Color = "2"
+	Red     Color = "31"
+	Green   Color = "32"
+	Yellow  Color = "33"
+	Blue    Color = "34"
+	Magenta Color = "35"
+	Cyan    Color = "36"
 )
 
-type painter struct{ on bool }
+// Painter paints texts for a terminal, if it is on.
+type Painter struct{ On bool }
 
-func (p painter) paint(c color, s string) string {
-	if !p.on || s == "" || c == "" {
+// Paint gives s in that colour.
+func (p Painter) Paint(c Color, s string) string {
+	if !p.On || s == "" || c == "" {
 		return s
 	}
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
 }
 
 // write adds a row's line and what stands below it. Cells are padded before they are painted.
-func (r *row) write(b *strings.Builder, widths [numCols]int, p painter, width int) {
+func (r *row) write(b *strings.Builder, widths [numCols]int, p Painter, width int) {
 	var line strings.Builder
 	pad := 0 // spaces owed; they are written only before something
-	put := func(s string, c color) {
+	put := func(s string, c Color) {
 		if s != "" {
 			line.WriteString(strings.Repeat(" ", pad))
-			line.WriteString(p.paint(c, s))
+			line.WriteString(p.Paint(c, s))
 			pad = 0
 		}
 	}
@@ -49,8 +52,8 @@ func (r *row) write(b *strings.Builder, widths [numCols]int, p painter, width in
 		case colTree:
 			drawing := tail(r.drawing, w-min(utf8.RuneCountInString(s), 8)) // room for some of the service
 			s = fit(s, w-utf8.RuneCountInString(drawing))
-			put(drawing, dim)
-			put(s, cyan)
+			put(drawing, Dim)
+			put(s, Cyan)
 			pad += w - utf8.RuneCountInString(drawing+s)
 		case colName:
 			s = fit(s, w)
@@ -58,7 +61,7 @@ func (r *row) write(b *strings.Builder, widths [numCols]int, p painter, width in
 			if left := w - utf8.RuneCountInString(s) - 1; r.path != "" && left > 1 {
 				path = fit(r.path, left)
 			}
-			put(s, bold)
+			put(s, Bold)
 			used := utf8.RuneCountInString(s)
 			if path != "" {
 				pad++
@@ -82,23 +85,23 @@ func (r *row) write(b *strings.Builder, widths [numCols]int, p painter, width in
 	inline := r.notes == "" || used+2+utf8.RuneCountInString(r.notes) <= width
 	if inline {
 		pad += 2
-		put(r.notes, yellow)
+		put(r.notes, Yellow)
 	}
 	b.WriteString(line.String())
 	b.WriteByte('\n')
 	if !inline {
-		b.WriteString(p.paint(dim, r.below) + p.paint(yellow, fit(r.notes, width-utf8.RuneCountInString(r.below))) + "\n")
+		b.WriteString(p.Paint(Dim, r.below) + p.Paint(Yellow, fit(r.notes, width-utf8.RuneCountInString(r.below))) + "\n")
 	}
 	r.writeEvents(b, p, width)
 }
 
 // writeEvents adds a row's events, on as many lines as they need.
-func (r *row) writeEvents(b *strings.Builder, p painter, width int) {
+func (r *row) writeEvents(b *strings.Builder, p Painter, width int) {
 	room := width - utf8.RuneCountInString(r.below)
 	line := ""
 	end := func() {
 		if line != "" {
-			b.WriteString(p.paint(dim, r.below+line))
+			b.WriteString(p.Paint(Dim, r.below+line))
 			b.WriteByte('\n')
 		}
 	}
@@ -116,26 +119,26 @@ func (r *row) writeEvents(b *strings.Builder, p painter, width int) {
 	end()
 }
 
-func (r *row) color(col int) color {
+func (r *row) color(col int) Color {
 	switch col {
 	case colKind:
 		switch r.cells[col] {
 		case "SERVER":
-			return green
+			return Green
 		case "CLIENT":
-			return blue
+			return Blue
 		case "INTERNAL":
-			return magenta
+			return Magenta
 		}
 	case colResult:
 		switch {
 		case r.failed:
-			return red
+			return Red
 		case strings.HasPrefix(strings.TrimSpace(r.cells[col]), "4"):
-			return yellow
+			return Yellow
 		}
 	case colOffset:
-		return dim
+		return Dim
 	}
 	return ""
 }
