@@ -119,9 +119,7 @@ func (w *writer) droppedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 
 // droppedSpan is explained at droppedRequest.
 func (w *writer) droppedSpan(s *spanbuilder.Item, joined bool) {
-	if joined || w.p.Entries.Received.Load() > 0 { // else nothing can come late
-		w.p.filtered.Span(s, joined, w.ticks())
-	}
+	w.p.filtered.Span(s, joined, w.ticks())
 }
 
 // below tells whether a span that would be made is below one of the same request that was dropped: it goes, too.

@@ -44,7 +44,7 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 		e.by = r.rule
 		r.rule.count(r.verdict)
 		if r.verdict == DropAll {
-			v.read(span, &e.f.program.span)
+			v.read(span, &e.f.program.span, made)
 			e.f.traces.Add(v.traceID)
 		}
 		return r.verdict

@@ -19,7 +19,7 @@ func (e *Evaluator) Explain(span, head, scope []byte, made bool) (verdict Verdic
 	}
 	e.by = nil
 	verdict = e.Look(span, head, scope, made)
-	e.view.read(span, &e.f.program.span)
+	e.view.read(span, &e.f.program.span, made)
 	for _, r := range e.f.all {
 		all = append(all, e.answer(r))
 	}
