@@ -1,0 +1,162 @@
+package parity
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// left is a span that is left, with what it belongs to.
+type left struct {
+	resourceSchema, scopeSchema string
+	resource                    *resourcepb.Resource
+	scope                       *commonpb.InstrumentationScope
+	span                        *tracepb.Span
+}
+
+// flatten decodes a request and gives its spans in the order of their ids. What the encoding leaves open is the same in all:
+// the collector drops fields that it does not know, and writes resources, scopes and statuses that say nothing.
+func flatten(t testing.TB, request []byte) []*left {
+	t.Helper()
+	var data tracepb.TracesData
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(request, &data); err != nil {
+		t.Fatal(err)
+	}
+	var list []*left
+	for _, rs := range data.ResourceSpans {
+		if rs.Resource == nil {
+			rs.Resource = new(resourcepb.Resource)
+		}
+		valued(rs.Resource.Attributes)
+		for _, ss := range rs.ScopeSpans {
+			if ss.Scope == nil {
+				ss.Scope = new(commonpb.InstrumentationScope)
+			}
+			valued(ss.Scope.Attributes)
+			for _, s := range ss.Spans {
+				if s.Status == nil {
+					s.Status = new(tracepb.Status)
+				}
+				if len(strings.Trim(string(s.ParentSpanId), "\x00")) == 0 {
+					s.ParentSpanId = nil
+				}
+				valued(s.Attributes)
+				for _, e := range s.Events {
+					valued(e.Attributes)
+				}
+				list = append(list, &left{rs.SchemaUrl, ss.SchemaUrl, rs.Resource, ss.Scope, s})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *left) int { return cmp.Compare(a.key(), b.key()) })
+	return list
+}
+
+// valued gives attributes without a value one that is not set.
+func valued(list []*commonpb.KeyValue) {
+	for _, kv := range list {
+		if kv.Value == nil {
+			kv.Value = new(commonpb.AnyValue)
+		}
+	}
+}
+
+// inOrder sorts attributes by key: an action may put new ones anywhere.
+func inOrder(list []*left) {
+	sort := func(l []*commonpb.KeyValue) {
+		slices.SortStableFunc(l, func(a, b *commonpb.KeyValue) int { return cmp.Compare(a.Key, b.Key) })
+	}
+	for _, l := range list {
+		sort(l.resource.Attributes)
+		sort(l.scope.Attributes)
+		sort(l.span.Attributes)
+		for _, e := range l.span.Events {
+			sort(e.Attributes)
+		}
+	}
+}
+
+// key is what tells a span from others.
+func (l *left) key() string { return fmt.Sprintf("%x %x", l.span.TraceId, l.span.SpanId) }
+
+func (l *left) String() string { return fmt.Sprintf("span %x %q", l.span.SpanId, l.span.Name) }
+
+func (l *left) equal(m *left) bool {
+	return l.resourceSchema == m.resourceSchema && l.scopeSchema == m.scopeSchema &&
+		proto.Equal(l.resource, m.resource) && proto.Equal(l.scope, m.scope) && proto.Equal(l.span, m.span)
+}
+
+// lines gives what the span says, a field a line.
+func (l *left) lines() []string {
+	list := []string{"resource schema " + l.resourceSchema, "scope schema " + l.scopeSchema}
+	for _, m := range []proto.Message{l.resource, l.scope, l.span} {
+		r := m.ProtoReflect()
+		fields := r.Descriptor().Fields()
+		for i := range fields.Len() {
+			f := fields.Get(i)
+			name := fmt.Sprintf("%s %s ", strings.ToLower(string(r.Descriptor().Name())), f.Name())
+			switch v := r.Get(f); {
+			case f.IsList():
+				for i := range v.List().Len() {
+					list = append(list, name+prototext.MarshalOptions{}.Format(v.List().Get(i).Message().Interface()))
+				}
+			case f.Kind() == protoreflect.MessageKind:
+				list = append(list, name+prototext.MarshalOptions{}.Format(v.Message().Interface()))
+			case f.Kind() == protoreflect.BytesKind:
+				list = append(list, fmt.Sprintf("%s%x", name, v.Bytes()))
+			default:
+				list = append(list, fmt.Sprintf("%s%v", name, v))
+			}
+		}
+	}
+	return list
+}
+
+// difference tells in what two flattened lists differ, span by span; it is empty where they do not.
+func difference(want, got []*left) string {
+	var b strings.Builder
+	for len(want) > 0 || len(got) > 0 {
+		switch {
+		case len(got) == 0 || len(want) > 0 && want[0].key() < got[0].key():
+			fmt.Fprintf(&b, "%s is missing\n", want[0])
+			want = want[1:]
+		case len(want) == 0 || got[0].key() < want[0].key():
+			fmt.Fprintf(&b, "%s is too much\n", got[0])
+			got = got[1:]
+		default:
+			if !want[0].equal(got[0]) {
+				fmt.Fprintf(&b, "%s differs:\n%s", want[0], lineByLine(want[0].lines(), got[0].lines()))
+			}
+			want, got = want[1:], got[1:]
+		}
+	}
+	return b.String()
+}
+
+// lineByLine gives the lines that only one has; where both have the same ones, their order differs, and it gives all.
+func lineByLine(want, got []string) string {
+	var b strings.Builder
+	without := func(sign string, list, others []string) {
+		for _, l := range list {
+			if !slices.Contains(others, l) {
+				fmt.Fprintf(&b, "  %s %s\n", sign, l)
+			}
+		}
+	}
+	without("-", want, got)
+	without("+", got, want)
+	if b.Len() == 0 {
+		without("-", want, nil)
+		without("+", got, nil)
+	}
+	return b.String()
+}
