@@ -38,12 +38,8 @@ type collector struct {
 	sink *consumertest.TracesSink
 }
 
-// newCollector reads the configuration in text as the collector reads its file, and starts what it names.
-func newCollector(ctx context.Context, text string) (*collector, error) {
-	conf, err := resolve(ctx, text)
-	if err != nil {
-		return nil, err
-	}
+// newCollector starts what conf names.
+func newCollector(ctx context.Context, conf *confmap.Conf) (*collector, error) {
 	known := map[string]bool{}
 	for _, p := range chain {
 		known[p.key] = true
@@ -57,9 +53,11 @@ func newCollector(ctx context.Context, text string) (*collector, error) {
 	c.head = c.sink
 	for i := len(chain) - 1; i >= 0; i-- {
 		if key := chain[i].key; conf.IsSet(key) {
-			if c.head, err = start(ctx, conf, key, chain[i].factory, c.head); err != nil {
+			p, err := start(ctx, conf, key, chain[i].factory, c.head)
+			if err != nil {
 				return nil, err
 			}
+			c.head = p
 		}
 	}
 	return c, nil
@@ -102,7 +100,7 @@ func (c *collector) run(ctx context.Context, request []byte) ([]byte, error) {
 	return new(ptrace.ProtoMarshaler).MarshalTraces(out)
 }
 
-// resolve expands the variables in text as the collector's command does.
+// resolve reads a configuration as the collector's command reads its file, variables and all.
 func resolve(ctx context.Context, text string) (*confmap.Conf, error) {
 	r, err := confmap.NewResolver(confmap.ResolverSettings{
 		URIs:          []string{"text:"},
