@@ -18,6 +18,7 @@ func TestCorpusDecides(t *testing.T) {
 	for _, e := range list {
 		t.Run(e.name, func(t *testing.T) {
 			o := collectorLeaves(t, e.text)
+			t.Logf("%d spans are left", len(o.left))
 			if o.effect != e.expect {
 				t.Errorf("%s\n%s\nit is %q, %d spans are left, the error is %v", e.reason, e.text, o.effect, len(o.left), o.err)
 			}
