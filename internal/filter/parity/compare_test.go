@@ -95,9 +95,12 @@ func (l *left) equal(m *left) bool {
 		proto.Equal(l.resource, m.resource) && proto.Equal(l.scope, m.scope) && proto.Equal(l.span, m.span)
 }
 
-// lines gives what the span says, a field a line.
+// lines gives what the span says, a field or a member of a list a line.
 func (l *left) lines() []string {
-	list := []string{"resource schema " + l.resourceSchema, "scope schema " + l.scopeSchema}
+	var list []string
+	if l.resourceSchema+l.scopeSchema != "" {
+		list = append(list, "schemas "+l.resourceSchema+" "+l.scopeSchema)
+	}
 	for _, m := range []proto.Message{l.resource, l.scope, l.span} {
 		r := m.ProtoReflect()
 		fields := r.Descriptor().Fields()
@@ -105,6 +108,7 @@ func (l *left) lines() []string {
 			f := fields.Get(i)
 			name := fmt.Sprintf("%s %s ", strings.ToLower(string(r.Descriptor().Name())), f.Name())
 			switch v := r.Get(f); {
+			case !r.Has(f):
 			case f.IsList():
 				for i := range v.List().Len() {
 					list = append(list, name+prototext.MarshalOptions{}.Format(v.List().Get(i).Message().Interface()))

@@ -86,3 +86,21 @@ func without(v any, n *int) (any, bool) {
 	}
 	return v, false
 }
+
+// walk calls f with all conditions in v.
+func walk(v any, f func(condition string)) {
+	switch v := v.(type) {
+	case string:
+		f(v)
+	case []any:
+		for _, e := range v {
+			walk(e, f)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if key != "error_mode" && key != "context" && key != "spans" {
+				walk(v[key], f)
+			}
+		}
+	}
+}

@@ -9,8 +9,8 @@ import (
 // outcome is what becomes of all spans of the corpus.
 type outcome struct {
 	effect effect
-	err  error // why the configuration or the request was refused
-	left []*left
+	err    error // why the configuration or the request was refused
+	left   []*left
 }
 
 // collectorLeaves gives what the collector leaves with the configuration in text.

@@ -30,12 +30,12 @@ func typedSpans() []*tracepb.ResourceSpans {
 				span("nothing", Internal, 14*ms),
 				span("twice", Internal, 15*ms, "k", "first", "k", "second", "int", 1, "k", 3, "int", 2),
 				span("keys", Internal, 16*ms, "", "empty key", "with space", 1, "with\"quote", 2, "with.dot", object{"a", 1}, "with", object{"dot", 2}, "UPPER", true, strings.Repeat("long", 60), "x"),
-				span("parsed", Internal, 17*ms, parsed...))),
+				span("parsed", Internal, 17*ms, readable...))),
 	}
 }
 
-// parsed has texts that converters can read.
-var parsed = []any{
+// readable has texts that converters can read.
+var readable = []any{
 	"json", `{"a":1,"b":{"c":"d"},"l":[1,"x"]}`, "kv", "method=GET status=200 path=/x", "csv", "red,green,\"b,lue\"", "xml", "<a id=\"1\"><b>text</b></a>",
 	"url", "https://user:pw@shop.example:8443/p/a?q=1#frag", "agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
 	"base64", "aGVsbG8gd29ybGQ=", "ip", "10.20.30.40", "ip6", "2001:db8::1", "luhn", "4111111111111111", "time", "2024-05-17T10:30:00Z", "clf", "17/May/2024:10:30:00 +0000",
