@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -16,18 +17,6 @@ import (
 	"github.com/alspan/alspan/internal/config"
 )
 
-// around is what an agent is told beside the configuration under test: to listen on any port, and to leave spans as they come.
-const around = `
-receive:
-  grpc: {address: "127.0.0.1:0"}
-  http: {address: ""}
-  zipkin: {address: ""}
-admin: {address: ""}
-correlate: {span_wait: 0s}
-pods: {enabled: "off"}
-export: {batch: {age: 1ms}}
-`
-
 // running is an agent that keeps what it would send.
 type running struct {
 	agent *agent.Agent
@@ -35,14 +24,18 @@ type running struct {
 	spans []*tracepb.ResourceSpans
 }
 
-// startAgent starts an agent with the configuration in text.
+// startAgent starts an agent with the configuration in text, but for what it listens on, and for waiting: it leaves spans as
+// they come.
 func startAgent(text string) (*running, error) {
-	cfg, err := config.Parse("", []byte(text+around), os.LookupEnv)
+	c, err := config.Parse("", []byte(text), os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}
+	c.Receive.GRPC.Address, c.Receive.HTTP.Address, c.Receive.Zipkin.Address, c.Admin.Address = "127.0.0.1:0", "", "", ""
+	c.Correlate.SpanWait, c.Export.Batch.Age = 0, time.Millisecond
+	c.Pods.Enabled = "off"
 	r := new(running)
-	r.agent, err = agent.Start(cfg, r.keep, slog.New(slog.DiscardHandler))
+	r.agent, err = agent.Start(c, r.keep, slog.New(slog.DiscardHandler))
 	return r, err
 }
 

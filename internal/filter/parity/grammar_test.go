@@ -204,11 +204,12 @@ func (g grammar) moment() string {
 		"start_time + Duration(\"2ms\")", "Unix(1715941800)", "Milliseconds(end_time - start_time)")
 }
 
-// randomCondition gives a condition; one of eight is spoilt.
-func randomCondition(d *dice) string {
-	c := grammar{d}.condition(3)
+// randomCondition gives the condition that the choices stand for; one of eight is spoilt.
+func randomCondition(choices []byte) string {
+	d := dice(choices)
+	c := grammar{&d}.condition(3)
 	if d.roll(8) == 7 {
-		return spoil(d, c)
+		return spoil(&d, c)
 	}
 	return c
 }

@@ -10,35 +10,31 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// conditions is the collector's parser, with the functions that its filter has for spans.
-var conditions = func() ottl.Parser[*ottlspan.TransformContext] {
+type ottlCondition = ottl.Condition[*ottlspan.TransformContext]
+
+// newParser gives the collector's parser of conditions, with the functions that its filter has for spans.
+func newParser() (ottl.Parser[*ottlspan.TransformContext], error) {
 	functions := ottlfuncs.StandardConverters[*ottlspan.TransformContext]()
 	root := ottlfuncs.NewIsRootSpanFactoryNew()
 	functions[root.Name()] = root
-	p, err := ottlspan.NewParser(functions, silent)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}()
-
-// parsed is the condition that was parsed last, which takes longer than to evaluate it.
-var parsed struct {
-	text string
-	c    *ottl.Condition[*ottlspan.TransformContext]
-	err  error
+	return ottlspan.NewParser(functions, silent)
 }
 
-// collectorVerdict is verdict of the collector.
-func collectorVerdict(ctx context.Context, condition string, resource, scope, span []byte) (drop bool, err error) {
-	if parsed.c == nil && parsed.err == nil || parsed.text != condition {
-		parsed.text = condition
-		parsed.c, parsed.err = conditions.ParseCondition(condition)
+// parse reads a condition as the collector does.
+func parse(condition string) (*ottlCondition, error) {
+	p, err := newParser()
+	if err != nil {
+		return nil, err
 	}
-	if parsed.err != nil {
-		return false, fmt.Errorf("%w: %w", errRefused, parsed.err)
+	c, err := p.ParseCondition(condition)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
-	s := sample{condition, resource, scope, span}
+	return c, nil
+}
+
+// evaluate is verdict of the collector, on a condition that was parsed.
+func (s *sample) evaluate(ctx context.Context, c *ottlCondition) (drop bool, err error) {
 	td, err := new(ptrace.ProtoUnmarshaler).UnmarshalTraces(s.request())
 	if err != nil {
 		return false, err
@@ -46,5 +42,5 @@ func collectorVerdict(ctx context.Context, condition string, resource, scope, sp
 	rs := td.ResourceSpans().At(0)
 	tc := ottlspan.NewTransformContextPtr(rs, rs.ScopeSpans().At(0), rs.ScopeSpans().At(0).Spans().At(0))
 	defer tc.Close()
-	return parsed.c.Eval(ctx, tc)
+	return c.Eval(ctx, tc)
 }
