@@ -87,6 +87,12 @@ func root(s *tracepb.Span) *tracepb.Span {
 	return s
 }
 
+// inState gives s with that trace state.
+func inState(state string, s *tracepb.Span) *tracepb.Span {
+	s.TraceState = state
+	return s
+}
+
 // failed gives s with the status error.
 func failed(s *tracepb.Span, message string) *tracepb.Span {
 	s.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: message}

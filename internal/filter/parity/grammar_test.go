@@ -78,7 +78,8 @@ func (g grammar) predicate(depth int) string {
 
 // path gives an attribute of anything, or a part of one.
 func (g grammar) path() string {
-	p := pick(g.dice, "attributes", "attributes", "resource.attributes", "instrumentation_scope.attributes", "span.attributes", "scope.attributes") + "[" + g.key() + "]"
+	p := pick(g.dice, "attributes", "attributes", "resource.attributes", "instrumentation_scope.attributes", "span.attributes",
+		"scope.attributes") + "[" + g.key() + "]"
 	for range pick(g.dice, 0, 0, 0, 1, 2) {
 		p += "[" + pick(g.dice, g.key(), "0", "1", "2") + "]"
 	}
@@ -108,7 +109,8 @@ func (g grammar) any(depth int) string {
 	case 9:
 		return g.mapping(depth)
 	case 10:
-		return pick(g.dice, "attributes", "resource.attributes", "events", "links", "status", "trace_id", "span_id", "parent_span_id", "trace_state", "cache[\"a\"]")
+		return pick(g.dice, "attributes", "resource.attributes", "events", "links", "status", "trace_id", "span_id", "parent_span_id", "trace_state",
+			"cache[\"a\"]")
 	case 11:
 		return "Coalesce([" + g.path() + ", " + g.path() + "])"
 	}
@@ -172,7 +174,8 @@ func (g grammar) number(depth int) string {
 	case 4, 5:
 		return g.literal()
 	case 6:
-		return pick(g.dice, "kind", "status.code", "flags", "dropped_attributes_count", "SPAN_KIND_SERVER", "STATUS_CODE_ERROR", "span.kind", "resource.dropped_attributes_count")
+		return pick(g.dice, "kind", "status.code", "flags", "dropped_attributes_count", "SPAN_KIND_SERVER", "STATUS_CODE_ERROR", "span.kind",
+			"resource.dropped_attributes_count")
 	case 7:
 		return pick(g.dice, "Int", "Double", "Len") + "(" + g.any(depth-1) + ")"
 	case 8:
@@ -200,7 +203,8 @@ func (g grammar) literal() string {
 
 // moment gives a time or a duration.
 func (g grammar) moment() string {
-	return pick(g.dice, "end_time - start_time", "Duration(\"1ms\")", "Duration(\"1s\")", "start_time", "end_time", "end_time_unix_nano - start_time_unix_nano", "1000000",
+	return pick(g.dice, "end_time - start_time", "Duration(\"1ms\")", "Duration(\"1s\")", "start_time", "end_time",
+		"end_time_unix_nano - start_time_unix_nano", "1000000",
 		"start_time + Duration(\"2ms\")", "Unix(1715941800)", "Milliseconds(end_time - start_time)")
 }
 

@@ -23,10 +23,12 @@ func envoySpans() []*tracepb.ResourceSpans {
 				proxied("ingress", Server, 700*ms, "GET", "https://shop.example/img", "0", "DC"),
 				proxied("router shop_default_8080 egress", Client, 40*ms, "GET", "https://shop.example/orders", "200", "-", "upstream_cluster", "shop/default/8080"),
 			)),
-		from(resource("service.name", "checkout.shop", "k8s.namespace.name", "shop", "k8s.pod.name", "checkout-6c9fd-x2x4q", "k8s.container.name", "istio-proxy", "cluster", "prod-eu-1"),
+		from(resource("service.name", "checkout.shop", "k8s.namespace.name", "shop", "k8s.pod.name", "checkout-6c9fd-x2x4q",
+			"k8s.container.name", "istio-proxy", "cluster", "prod-eu-1"),
 			by("envoy", "1.30.2",
 				proxied("checkout.shop.svc.cluster.local:8080/*", Server, 20*ms, "GET", "http://checkout.shop:8080/cart/17", "200", "-", istio...),
-				failed(proxied("checkout.shop.svc.cluster.local:8080/*", Server, 21*ms, "PUT", "http://checkout.shop:8080/cart/17", "500", "-", append(istio, "error", "true")...), "upstream"),
+				failed(proxied("checkout.shop.svc.cluster.local:8080/*", Server, 21*ms, "PUT", "http://checkout.shop:8080/cart/17", "500", "-",
+					append(istio, "error", "true")...), "upstream"),
 				proxied("outbound|9000||payment.shop.svc.cluster.local", Client, 18*ms, "POST", "http://payment.shop:9000/pb.Payment/Charge", "200", "-",
 					"grpc.path", "/pb.Payment/Charge", "grpc.status_code", "0", "grpc.message", "", "grpc.timeout", "500m"),
 				failed(proxied("outbound|9000||payment.shop.svc.cluster.local", Client, 501*ms, "POST", "http://payment.shop:9000/pb.Payment/Charge", "200", "UF,URX",
@@ -39,7 +41,8 @@ func envoySpans() []*tracepb.ResourceSpans {
 	}
 }
 
-var istio = []any{"istio.canonical_service", "checkout", "istio.canonical_revision", "v2", "istio.mesh_id", "cluster.local", "istio.namespace", "shop"}
+var istio = []any{"istio.canonical_service", "checkout", "istio.canonical_revision", "v2",
+	"istio.mesh_id", "cluster.local", "istio.namespace", "shop"}
 
 // proxied is a span as Envoy's tracer makes it; further tags are names and values in turns.
 func proxied(name string, kind tracepb.Span_SpanKind, took time.Duration, method, url, code, flags string, further ...any) *tracepb.Span {

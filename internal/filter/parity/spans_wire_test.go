@@ -40,35 +40,38 @@ const (
 // wireSpans gives the ResourceSpans of spans that are encoded in unusual but valid ways.
 func wireSpans() []byte {
 	at := uint64(began.UnixNano())
-	head := func(n byte) message {
-		return message(nil).bytes(fieldTraceID, id(orderTrace)).bytes(fieldSpanID, append(id("a1b2c3d4e5f607"), n)).bytes(fieldParent, id(orderSpan)).fixed(fieldStart, at).fixed(fieldEnd, at+uint64(ms))
+	none := message(nil)
+	head := func(n byte, name string) message {
+		m := none.bytes(fieldTraceID, id(orderTrace)).bytes(fieldSpanID, append(id("a1b2c3d4e5f607"), n)).bytes(fieldParent, id(orderSpan))
+		return m.fixed(fieldStart, at).fixed(fieldEnd, at+uint64(ms)).text(fieldName, name)
 	}
-	pair := func(key, value string) message {
-		return message(nil).text(1, key).bytes(2, message(nil).text(1, value))
-	}
+	pair := func(key, value string) message { return none.text(1, key).bytes(2, none.text(1, value)) }
 	spans := []message{
 		// The last of several counts, and an attribute comes between.
-		head(1).text(fieldName, "first name").varint(fieldKind, 2).bytes(fieldAttribute, pair("enc", "last wins")).varint(fieldKind, 3).text(fieldName, "last name"),
+		head(1, "first name").varint(fieldKind, 2).bytes(fieldAttribute, pair("enc", "last wins")).varint(fieldKind, 3).text(fieldName, "last name"),
 		// A value before its key.
-		head(2).text(fieldName, "value first").bytes(fieldAttribute, message(nil).bytes(2, message(nil).text(1, "v")).text(1, "enc")),
-		// A key twice, and a number that is written too long.
-		head(3).text(fieldName, "overlong").long(fieldKind, 2).bytes(fieldAttribute, message(nil).text(1, "not this").text(1, "enc").bytes(2, message(nil).long(3, 200))),
+		head(2, "value first").bytes(fieldAttribute, none.bytes(2, none.text(1, "v")).text(1, "enc")),
+		// A key twice, and numbers that are written too long.
+		head(3, "overlong").long(fieldKind, 2).bytes(fieldAttribute, none.text(1, "not this").text(1, "enc").bytes(2, none.long(3, 200))),
 		// Of the members of a value, the last counts.
-		head(4).text(fieldName, "two members").bytes(fieldAttribute, message(nil).text(1, "enc").bytes(2, message(nil).varint(3, 5).text(1, "text wins"))),
+		head(4, "two members").bytes(fieldAttribute, none.text(1, "enc").bytes(2, none.varint(3, 5).text(1, "text wins"))),
 		// Attributes at both ends, the ids last.
-		message(nil).bytes(fieldAttribute, pair("enc", "ids last")).text(fieldName, "ids last").fixed(fieldEnd, at+7).fixed(fieldStart, at).bytes(fieldStatus, message(nil).varint(3, 2)).
-			bytes(fieldSpanID, id("a1b2c3d4e5f60705")).bytes(fieldTraceID, id(orderTrace)).bytes(fieldAttribute, pair("http.method", "GET")),
+		none.bytes(fieldAttribute, pair("enc", "ids last")).text(fieldName, "ids last").fixed(fieldEnd, at+7).fixed(fieldStart, at).
+			bytes(fieldStatus, none.varint(3, 2)).bytes(fieldSpanID, id("a1b2c3d4e5f60705")).bytes(fieldTraceID, id(orderTrace)).
+			bytes(fieldAttribute, pair("http.method", "GET")),
 		// A key without a value, a value of nothing, no key at all.
-		head(6).text(fieldName, "no values").bytes(fieldAttribute, message(nil).text(1, "enc")).bytes(fieldAttribute, message(nil).text(1, "void").bytes(2, nil)).bytes(fieldAttribute, message(nil).bytes(2, message(nil).text(1, "keyless"))),
+		head(6, "no values").bytes(fieldAttribute, none.text(1, "enc")).bytes(fieldAttribute, none.text(1, "void").bytes(2, nil)).
+			bytes(fieldAttribute, none.bytes(2, none.text(1, "keyless"))),
 		// Defaults that are written out.
-		head(7).text(fieldName, "defaults").varint(fieldKind, 0).text(fieldState, "").bytes(fieldStatus, message(nil).varint(3, 0).text(2, "")).bytes(fieldAttribute, pair("enc", "")),
+		head(7, "defaults").varint(fieldKind, 0).text(fieldState, "").bytes(fieldStatus, none.varint(3, 0).text(2, "")).
+			bytes(fieldAttribute, pair("enc", "")),
 		// Fields that nobody knows.
-		head(8).text(fieldName, "unknown fields").varint(200, 1).text(201, "future").bytes(fieldAttribute, append(pair("enc", "unknown"), message(nil).varint(99, 7)...)),
+		head(8, "unknown fields").varint(200, 1).text(201, "future").bytes(fieldAttribute, pair("enc", "unknown").varint(99, 7)),
 	}
-	scope := message(nil).bytes(1, message(nil).text(2, "9.9").text(1, "wire"))
+	scope := none.bytes(1, none.text(2, "9.9").text(1, "wire"))
 	for _, s := range spans {
 		scope = scope.bytes(2, s)
 	}
 	// The resource comes after its spans.
-	return message(nil).bytes(2, scope).bytes(1, message(nil).bytes(1, pair("service.name", "wire")))
+	return none.bytes(2, scope).bytes(1, none.bytes(1, pair("service.name", "wire")))
 }
