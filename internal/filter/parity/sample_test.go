@@ -2,7 +2,6 @@ package parity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,48 +27,53 @@ func (s *sample) request() []byte {
 	return message(nil).bytes(1, message(nil).bytes(1, s.resource).bytes(2, message(nil).bytes(1, s.scope).bytes(2, s.span)))
 }
 
-// collector gives the collector's verdict in a word, for what parse gave of the condition.
-func (s *sample) collector(ctx context.Context, c *ottlCondition, err error) string {
-	if err != nil {
-		return word(false, err)
-	}
-	return word(s.evaluate(ctx, c))
+// judges are both of one condition; where it is refused, the error says why.
+type judges struct {
+	collector, alspan       judge
+	collectorErr, alspanErr error
 }
 
-// alspan gives alspan's verdict in a word.
-func (s *sample) alspan() string { return word(verdict(s.condition, s.resource, s.scope, s.span)) }
+func newJudges(ctx context.Context, condition string) *judges {
+	j := new(judges)
+	j.collector, j.collectorErr = collectorJudge(ctx, condition)
+	j.alspan, j.alspanErr = alspanJudge(condition)
+	return j
+}
 
-func word(drop bool, err error) string {
-	switch {
-	case errors.Is(err, errRefused):
-		return "refused"
+// words gives the verdicts on a sample, each in a word and with its error.
+func (j *judges) words(s *sample) (collector, alspan string, collectorErr, alspanErr error) {
+	collector, collectorErr = word(j.collector, j.collectorErr, s)
+	alspan, alspanErr = word(j.alspan, j.alspanErr, s)
+	return collector, alspan, collectorErr, alspanErr
+}
+
+func word(j judge, refused error, s *sample) (string, error) {
+	if refused != nil {
+		return "refuses it", refused
+	}
+	switch drop, err := j(s.resource, s.scope, s.span); {
 	case err != nil:
-		return "error"
+		return "fails", err
 	case drop:
-		return "drop"
+		return "drops", nil
 	}
-	return "keep"
+	return "keeps", nil
 }
 
-// differs tells whether the verdicts do.
-func (s *sample) differs(ctx context.Context) bool {
-	c, err := parse(s.condition)
-	return s.collector(ctx, c, err) != s.alspan()
+// differ tells whether they do.
+func (j *judges) differ(s *sample) bool {
+	a, b, _, _ := j.words(s)
+	return a != b
 }
 
 // check reports verdicts that differ.
 func (s *sample) check(t *testing.T) {
 	t.Helper()
-	if !s.differs(t.Context()) {
+	want, got, wantErr, gotErr := newJudges(t.Context(), s.condition).words(s)
+	if want == got {
 		return
 	}
-	c, err := parse(s.condition)
-	want := s.collector(t.Context(), c, err)
-	if err == nil {
-		_, err = s.evaluate(t.Context(), c)
-	}
-	_, alspanErr := verdict(s.condition, s.resource, s.scope, s.span)
-	text := fmt.Sprintf("%s\nthe collector says %s (%v), alspan says %s (%v), of", s.condition, want, err, s.alspan(), alspanErr)
+	text := fmt.Sprintf("%s\nthe collector %s (%v), alspan %s (%v):", s.condition, want, wantErr, got, gotErr)
 	for _, l := range flatten(t, s.request()) {
 		text += "\n" + strings.Join(l.lines(), "\n")
 	}
@@ -79,9 +83,13 @@ func (s *sample) check(t *testing.T) {
 // shrink gives a simpler sample of which the verdicts differ.
 func shrink(t *testing.T, condition, span []byte) *sample {
 	t.Helper()
-	condition = simpler(condition, func(c []byte) bool { return newSample(randomCondition(c), span).differs(t.Context()) })
+	condition = simpler(condition, func(c []byte) bool {
+		s := newSample(randomCondition(c), span)
+		return newJudges(t.Context(), s.condition).differ(s)
+	})
 	text := randomCondition(condition)
-	span = simpler(span, func(s []byte) bool { return newSample(text, s).differs(t.Context()) })
+	j := newJudges(t.Context(), text)
+	span = simpler(span, func(s []byte) bool { return j.differ(newSample(text, s)) })
 	return newSample(text, span)
 }
 
