@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -70,10 +71,12 @@ func valued(list []*commonpb.KeyValue) {
 	}
 }
 
-// inOrder sorts attributes by key: an action may put new ones anywhere.
+// inOrder sorts attributes: an action may put new ones anywhere, and the collector closes a gap with the last one.
 func inOrder(list []*left) {
 	sort := func(l []*commonpb.KeyValue) {
-		slices.SortStableFunc(l, func(a, b *commonpb.KeyValue) int { return cmp.Compare(a.Key, b.Key) })
+		slices.SortStableFunc(l, func(a, b *commonpb.KeyValue) int {
+			return cmp.Or(cmp.Compare(a.Key, b.Key), bytes.Compare(marshal(a.Value), marshal(b.Value)))
+		})
 	}
 	for _, l := range list {
 		sort(l.resource.Attributes)
@@ -146,21 +149,27 @@ func difference(want, got []*left) string {
 	return b.String()
 }
 
-// lineByLine gives the lines that only one has; where both have the same ones, their order differs, and it gives all.
+// lineByLine gives the lines that only one has; where both have the same ones, those that stand elsewhere.
 func lineByLine(want, got []string) string {
 	var b strings.Builder
 	without := func(sign string, list, others []string) {
 		for _, l := range list {
-			if !slices.Contains(others, l) {
+			if i := slices.Index(others, l); i < 0 {
 				fmt.Fprintf(&b, "  %s %s\n", sign, l)
+			} else {
+				others = slices.Delete(slices.Clone(others), i, i+1)
 			}
 		}
 	}
 	without("-", want, got)
 	without("+", got, want)
-	if b.Len() == 0 {
-		without("-", want, nil)
-		without("+", got, nil)
+	if b.Len() > 0 {
+		return b.String()
+	}
+	for i := range want {
+		if want[i] != got[i] {
+			fmt.Fprintf(&b, "  %s stands where %s should\n", got[i], want[i])
+		}
 	}
 	return b.String()
 }

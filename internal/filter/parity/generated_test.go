@@ -3,6 +3,7 @@ package parity
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -77,5 +78,9 @@ func FuzzText(f *testing.F) {
 		}
 		walk(conf.ToStringMap()["filter"], func(condition string) { f.Add(condition, []byte{}) })
 	}
-	f.Fuzz(func(t *testing.T, condition string, span []byte) { newSample(condition, span).check(t) })
+	f.Fuzz(func(t *testing.T, condition string, span []byte) {
+		if !strings.Contains(condition, "otelcol") { // see differences
+			newSample(condition, span).check(t)
+		}
+	})
 }

@@ -19,7 +19,7 @@ func envoySpans() []*tracepb.ResourceSpans {
 				root(proxied("ingress", Server, 12*ms, "POST", "https://shop.example/api/v1/orders", "404", "NR", "user_agent", "curl/8.5.0")),
 				failed(proxied("ingress", Server, 30*ms, "POST", "https://shop.example/api/v1/orders", "503", "UH", "error", "true"), ""),
 				failed(proxied("ingress", Server, 15*time.Second, "GET", "https://shop.example/slow", "504", "UT", "error", "true"), ""),
-				proxied("ingress", Server, 3*time.Hour, "GET", "wss://shop.example/socket", "101", "-", "http.protocol", "HTTP/1.1"),
+				proxied("ingress", Server, 3*time.Hour, "GET", "wss://shop.example/socket", "101", "-"),
 				proxied("ingress", Server, 700*ms, "GET", "https://shop.example/img", "0", "DC"),
 				proxied("router shop_default_8080 egress", Client, 40*ms, "GET", "https://shop.example/orders", "200", "-", "upstream_cluster", "shop/default/8080"),
 			)),
