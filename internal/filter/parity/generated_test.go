@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alspan/alspan/internal/filter"
 )
 
 const (
@@ -31,12 +33,15 @@ func generate(f func(condition string, choices []byte, spans [][]byte)) {
 	}
 }
 
-// On random conditions and spans both come to the same verdict. The conditions are worth something: most are accepted, and many tell
-// spans apart.
+// On random conditions and spans both come to the same verdict. The conditions are worth something: most are accepted, many tell
+// spans apart, and alspan works them out in all ways that it has.
 func TestGenerated(t *testing.T) {
-	differ, apart, words := 0, 0, map[string]int{}
+	differ, apart, words, ways := 0, 0, map[string]int{}, map[filter.Way]int{}
 	generate(func(condition string, choices []byte, spans [][]byte) {
 		j := newJudges(t.Context(), condition)
+		if j.alspanErr == nil {
+			ways[j.way]++
+		}
 		seen := map[string]bool{}
 		for _, span := range spans {
 			want, got, _, _ := j.words(newSample(condition, span))
@@ -52,9 +57,14 @@ func TestGenerated(t *testing.T) {
 			apart++
 		}
 	})
-	t.Logf("%d of %d conditions tell spans apart; the collector %v", apart, generated, words)
+	t.Logf("%d of %d conditions tell spans apart; the collector %v; the ways of alspan are %v", apart, generated, words, ways)
 	if all := generated * spansEach; apart < generated/4 || words["refuses it"] > all/4 || words["fails"] > all/3 || words["drops"] < all/10 {
 		t.Error("that is not enough")
+	}
+	for _, w := range []filter.Way{filter.Quick, filter.Lazy, filter.Decoded} {
+		if ways[w] < generated/10 {
+			t.Errorf("%d conditions go the way %q", ways[w], w)
+		}
 	}
 }
 

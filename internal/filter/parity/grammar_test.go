@@ -33,6 +33,41 @@ func (g grammar) condition(depth int) string {
 	}
 }
 
+// plain writes what nearly all users write: comparisons of one field with a constant, and patterns on one field.
+func (g grammar) plain(depth int) string {
+	if depth == 0 {
+		return g.leaf()
+	}
+	switch g.roll(8) {
+	default:
+		return g.leaf()
+	case 4:
+		return g.plain(depth-1) + " and " + g.plain(depth-1)
+	case 5:
+		return g.plain(depth-1) + " or " + g.plain(depth-1)
+	case 6:
+		return "not (" + g.plain(depth-1) + ")"
+	case 7:
+		return "(" + g.plain(depth-1) + ")"
+	}
+}
+
+func (g grammar) leaf() string {
+	field := pick(g.dice, "attributes", "span.attributes", "resource.attributes") + "[" + strconv.Quote(pick(g.dice, keys...)) + "]"
+	if g.roll(3) == 2 {
+		field = pick(g.dice, "name", "kind", "status.code", "span.name", "span.kind")
+	}
+	if g.roll(4) == 3 {
+		pattern := pick(g.dice, "^a", "b$", "^a$", "", "^$", "a.*", ".*b", "^(a|GET)$", "a|b|42", "(?i)get|true", "(?i)^a", "^GET /", "2\\\\.5", "^42$", "[a-b]", "é", "^.$")
+		return "IsMatch(" + field + ", \"" + pattern + "\")" + pick(g.dice, "", "", " == true", " != true")
+	}
+	op, constant := pick(g.dice, "==", "==", "!=", "<", "<=", ">", ">="), pick(g.dice, g.quoted(), g.literal(), "nil", "true", "false", "SPAN_KIND_SERVER", "STATUS_CODE_ERROR")
+	if g.roll(5) == 4 {
+		field, constant = constant, field
+	}
+	return field + " " + op + " " + constant
+}
+
 // factor is a condition that a not may stand before.
 func (g grammar) factor(depth int) string {
 	if g.roll(2) == 1 {
@@ -211,7 +246,8 @@ func (g grammar) moment() string {
 // randomCondition gives the condition that the choices stand for; one of eight is spoilt.
 func randomCondition(choices []byte) string {
 	d := dice(choices)
-	c := grammar{&d}.condition(3)
+	write := pick(&d, grammar.plain, grammar.condition)
+	c := write(grammar{&d}, 3)
 	if d.roll(8) == 7 {
 		return spoil(&d, c)
 	}

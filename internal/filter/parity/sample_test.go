@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alspan/alspan/internal/filter"
 )
 
 // sample is a condition and a span.
@@ -30,13 +32,14 @@ func (s *sample) request() []byte {
 // judges are both of one condition; where it is refused, the error says why.
 type judges struct {
 	collector, alspan       judge
+	way                     filter.Way // alspan's
 	collectorErr, alspanErr error
 }
 
 func newJudges(ctx context.Context, condition string) *judges {
 	j := new(judges)
 	j.collector, j.collectorErr = collectorJudge(ctx, condition)
-	j.alspan, j.alspanErr = alspanJudge(condition)
+	j.alspan, j.way, j.alspanErr = alspanJudge(condition)
 	return j
 }
 

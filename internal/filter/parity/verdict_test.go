@@ -14,11 +14,11 @@ var errRefused = errors.New("condition refused")
 // of this span.
 type judge func(resource, scope, span []byte) (drop bool, err error)
 
-// alspanJudge gives alspan's of a condition on spans in the legacy form.
-func alspanJudge(condition string) (judge, error) {
+// alspanJudge gives alspan's of a condition on spans in the legacy form, and the way in which it works the condition out.
+func alspanJudge(condition string) (judge, filter.Way, error) {
 	f, err := filter.New(filter.Options{ErrorMode: "propagate", Span: []filter.Condition{{Name: "condition", Text: condition}}})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errRefused, err)
+		return nil, 0, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	return func(resource, scope, span []byte) (bool, error) {
 		// As they are in ResourceSpans and ScopeSpans.
@@ -30,5 +30,5 @@ func alspanJudge(condition string) (judge, error) {
 		default:
 			return false, fmt.Errorf("cannot evaluate condition: verdict %d", v)
 		}
-	}, nil
+	}, f.Rules()[0].Way, nil
 }
