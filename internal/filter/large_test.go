@@ -19,4 +19,3 @@ func TestLongAttributes(t *testing.T) {
 		}
 	}
 }
-
