@@ -82,7 +82,7 @@ func (f *facts) read(span []byte, k *keys) {
 			n, from := int(span[i+1]), i+2
 			switch tag := span[i]; {
 			case tag == spanAttributes:
-				if n >= 0x80 && span[i+2] < 0x80 {
+				if n >= 0x80 { // with a third byte it comes to 16 KiB or more
 					n, from = n&0x7f|int(span[i+2])<<7, i+3
 				}
 				if n < 1<<14 && from+n <= len(span) {
