@@ -41,6 +41,10 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 	v.span, v.made, v.resource, v.whole, v.room = span, made, r, nil, v.room[:0]
 	if r.verdict != Keep {
 		r.rule.count(r.verdict)
+		if r.verdict == DropAll {
+			v.read(span, &e.f.program.span)
+			e.f.traces.Add(v.traceID)
+		}
 		return r.verdict
 	}
 	e.fewer = false

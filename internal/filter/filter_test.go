@@ -262,6 +262,20 @@ func TestDropTrace(t *testing.T) {
 	}
 }
 
+// A condition on the resource takes what other resources have of the trace, too.
+func TestDropTraceByResource(t *testing.T) {
+	f := mustNew(t, Options{DropTrace: named(`resource.attributes["service.name"] == "load-test"`, `resource.dropped_attributes_count > 0`), Traces: NewTraces(1000, time.Minute)})
+	for _, head := range [][]byte{headOf(t, textAttribute("service.name", "load-test")), wire.AppendBytes(nil, 1, wire.AppendUint(nil, 2, 1))} {
+		e, span := f.Evaluator(), envoySpan()
+		span.TraceId[0] = head[2]
+		for _, from := range [][]byte{head, headOf(t, textAttribute("service.name", "shop"))} {
+			if got := e.Look(encoded(t, span), from, nil, false); got != DropAll {
+				t.Errorf("a span of %x: %d, want %d", from, got, DropAll)
+			}
+		}
+	}
+}
+
 func TestTracesAreForgotten(t *testing.T) { synctest.Test(t, testTracesAreForgotten) }
 
 func testTracesAreForgotten(t *testing.T) {
