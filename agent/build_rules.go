@@ -100,12 +100,16 @@ func actions(list []config.Action) (all []attributes.Action) {
 	return all
 }
 
-// resources are those of spans, as the rules change them: each is changed once.
+// resources are those of spans, as the rules change them: each is changed once, but for a large one, which is made anew each time it
+// comes and would not be found again.
 type resources struct {
 	known *lru.Cache[*ring.Resource, *ring.Resource]
 }
 
-const mostChanged = 4096
+const (
+	mostChanged   = 4096
+	largeResource = 32 << 10
+)
 
 func newResources() *resources {
 	known, _ := lru.New[*ring.Resource, *ring.Resource](mostChanged) // fails for sizes below one only
@@ -117,6 +121,9 @@ func (s *resources) of(r *ring.Resource, editor *attributes.Editor) *ring.Resour
 		return changed
 	}
 	changed := &ring.Resource{Head: changedHead(r.Head, editor), Scope: r.Scope}
+	if len(r.Head)+len(r.Scope) > largeResource || len(changed.Head) > 2*largeResource {
+		return changed
+	}
 	if first, ok, _ := s.known.PeekOrAdd(r, changed); ok {
 		return first
 	}
