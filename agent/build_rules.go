@@ -24,6 +24,7 @@ func newRules(c *config.Config, old *rules, log *slog.Logger) (*rules, error) {
 		BlockedKeyPatterns: values(c.Redaction.BlockedKeyPatterns), IgnoredKeys: values(c.Redaction.IgnoredKeys)}
 	r.span, errs[1] = attributes.New(actions(c.Attributes.Actions), redaction)
 	r.resource, errs[2] = attributes.New(actions(c.Resource.Attributes), redaction)
+	r.scope, _ = attributes.New(nil, redaction) // it has just been found good
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -100,39 +101,54 @@ func actions(list []config.Action) (all []attributes.Action) {
 	return all
 }
 
-// resources are those of spans, as the rules change them: each is changed once.
+// resources are those of spans, as the rules change them: each is changed once, but for a large one, which is made anew each time it
+// comes and would not be found again.
 type resources struct {
 	known *lru.Cache[*ring.Resource, *ring.Resource]
 }
 
-const mostChanged = 4096
+const (
+	mostChanged   = 4096
+	largeResource = 32 << 10
+)
 
 func newResources() *resources {
 	known, _ := lru.New[*ring.Resource, *ring.Resource](mostChanged) // fails for sizes below one only
 	return &resources{known}
 }
 
-func (s *resources) of(r *ring.Resource, editor *attributes.Editor) *ring.Resource {
+func (s *resources) of(r *ring.Resource, resource, scope *attributes.Editor) *ring.Resource {
 	if changed, ok := s.known.Get(r); ok {
 		return changed
 	}
-	changed := &ring.Resource{Head: changedHead(r.Head, editor), Scope: r.Scope}
+	changed := &ring.Resource{Head: changedFirst(r.Head, resource.Resource), Scope: r.Scope}
+	if scope != nil {
+		changed.Scope = changedFirst(r.Scope, scope.Scope)
+	}
+	if len(r.Head)+len(r.Scope) > largeResource || len(changed.Head) > 2*largeResource {
+		return changed
+	}
 	if first, ok, _ := s.known.PeekOrAdd(r, changed); ok {
 		return first
 	}
 	return changed
 }
 
-// changedHead gives the fields of a ResourceSpans with its Resource changed, which may be there in pieces, or not at all.
-func changedHead(head []byte, editor *attributes.Editor) []byte {
-	const resource = 1 // of ResourceSpans
+// changedFirst gives the fields of a ResourceSpans or a ScopeSpans with the message of field 1, the Resource or the scope, changed. It
+// may be there in pieces, or not at all.
+func changedFirst(fields []byte, change func([]byte) []byte) []byte {
+	const first = 1
 	var message, others []byte
-	wire.EachField(head, func(key uint32, value, field []byte) {
-		if key == resource<<3|wire.Bytes {
+	wire.EachField(fields, func(key uint32, value, field []byte) {
+		if key == first<<3|wire.Bytes {
 			message = append(message, value...)
 		} else {
 			others = append(others, field...)
 		}
 	})
-	return append(wire.AppendBytes(nil, resource, editor.Resource(message)), others...)
+	changed := change(message)
+	if len(message) == 0 && len(changed) == 0 {
+		return fields
+	}
+	return append(wire.AppendBytes(nil, first, changed), others...)
 }

@@ -9,8 +9,10 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/alspan/alspan/internal/attributes"
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/ledger"
+	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -155,6 +157,45 @@ func TestChangesOnTheWayOut(t *testing.T) {
 		}
 		r.end()
 	})
+}
+
+// Of a resource and a scope only what rules say is changed, down to nothing.
+func TestChangedFirst(t *testing.T) {
+	schema := wire.AppendBytes(nil, 3, "schema")
+	one := func([]byte) []byte { return []byte{8, 1} }
+	same := func(b []byte) []byte { return b }
+	none := func([]byte) []byte { return nil }
+	with := append(wire.AppendBytes(nil, 1, []byte{8, 7}), schema...)
+	for i, c := range []struct {
+		fields []byte
+		change func([]byte) []byte
+		want   []byte
+	}{{nil, same, nil}, {schema, same, schema}, {with, same, with}, {nil, one, []byte{10, 2, 8, 1}}, {with, none, append([]byte{10, 0}, schema...)},
+		{append(wire.AppendBytes(nil, 1, []byte{8}), wire.AppendBytes(nil, 1, []byte{9})...), same, []byte{10, 2, 8, 9}}} {
+		if got := changedFirst(c.fields, c.change); string(got) != string(c.want) {
+			t.Errorf("%d: %x, want %x", i, got, c.want)
+		}
+	}
+}
+
+// What is remembered of resources that were changed is bounded, whatever their size.
+func TestChangedResourcesTakeLittleMemory(t *testing.T) {
+	a, err := attributes.New([]attributes.Action{{Key: "team", Action: "insert", Value: "web"}}, attributes.Redaction{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, editor := newResources(), a.Editor()
+	for i, n := range []int{100, 100_000, 1 << 20} {
+		r := &ring.Resource{Head: wire.AppendBytes(nil, 1, wire.AppendBytes(nil, 1, wire.AppendBytes(nil, 1, make([]byte, n))))}
+		for range 2 {
+			if got := s.of(r, editor, nil); len(got.Head) <= len(r.Head) {
+				t.Errorf("a resource of %d bytes has %d, want more", len(r.Head), len(got.Head))
+			}
+		}
+		if s.known.Len() != 1 {
+			t.Errorf("after %d resources %d are remembered, want the small one", i+1, s.known.Len())
+		}
+	}
 }
 
 // Events that are dropped leave their span.

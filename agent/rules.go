@@ -20,6 +20,7 @@ type rules struct {
 	filter    *filter.Filter
 	span      *attributes.Actions
 	resource  *attributes.Actions
+	scope     *attributes.Actions
 	resources *resources // as they were changed
 }
 
@@ -28,6 +29,7 @@ type finisher struct {
 	look     *filter.Evaluator  // nil: nothing is dropped
 	edit     *attributes.Editor // nil: no attribute is changed
 	resource *attributes.Editor
+	scope    *attributes.Editor
 	deriver  spanbuilder.Deriver
 	by       *rules
 	// The last span made from an entry that was dropped.
@@ -40,7 +42,7 @@ func newFinisher(r *rules) finisher {
 	if r == nil {
 		return finisher{}
 	}
-	return finisher{by: r, look: r.filter.Evaluator(), edit: r.span.Editor(), resource: r.resource.Editor()}
+	return finisher{by: r, look: r.filter.Evaluator(), edit: r.span.Editor(), resource: r.resource.Editor(), scope: r.scope.Editor()}
 }
 
 // resourceOf gives a resource as it goes out.
@@ -49,7 +51,7 @@ func (f *finisher) resourceOf(r *ring.Resource) *ring.Resource {
 		return r
 	}
 	if f.changed.from != r {
-		f.changed.from, f.changed.to = r, f.by.resources.of(r, f.resource)
+		f.changed.from, f.changed.to = r, f.by.resources.of(r, f.resource, f.scope)
 	}
 	return f.changed.to
 }

@@ -62,7 +62,7 @@ func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Cl
 func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) bool {
 	w.tally.made++
 	w.begin(w.of.Made(l, c.Pod))
-	return w.write(usualSpan, w.builder.Bound(e), true, encode)
+	return w.write(usualSpan, nil, e, encode)
 }
 
 // Span writes a span that came, with what e says added to it unless e is nil.
@@ -71,12 +71,11 @@ func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.En
 		return
 	}
 	w.begin(w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s, l)))
-	most := w.builder.SpanBound(s, e)
-	usual := most
-	if e != nil {
-		usual = len(s.Bytes) + usualSpan
+	usual := len(s.Bytes) + usualSpan
+	if e == nil {
+		usual = w.builder.SpanBound(s, nil)
 	}
-	if !w.write(usual, most, e != nil, func(dst []byte) ([]byte, spanbuilder.Repairs) {
+	if !w.write(usual, s, e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
 		return w.extender.Span(w.builder, dst, s, change, e, l, c)
 	}) {
 		w.droppedSpan(s, e != nil)
@@ -96,39 +95,49 @@ type encoding func(dst []byte) ([]byte, spanbuilder.Repairs)
 // it can ever need.
 const usualSpan = 3 << 10
 
-// write encodes a span in place, into room for usual bytes or at last for most, lets the rules have their say, and commits it. It
-// gives false if a filter dropped it.
-func (w *writer) write(usual, most int, entry bool, encode encoding) (kept bool) {
+// write encodes a span of s, of e or of both in place, into room for usual bytes or else for the most that it can need, lets the rules
+// have their say, and commits it. It gives false if a filter dropped it.
+func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode encoding) (kept bool) {
 	judged := w.look == nil
-	for n := usual; ; n = most {
+	for n, most := usual, 0; ; n = most {
 		dst, ok := w.out.Reserve(n)
 		if !ok {
 			w.p.Spans.Dropped[ledger.SpanFull].Add(1)
 			return true
 		}
 		span, repairs := encode(dst)
-		if len(span) <= cap(dst) && w.by != nil {
+		fits := len(span) <= cap(dst)
+		if fits && w.by != nil {
 			if !judged {
-				if why, drops := w.drops(span, w.from, entry); drops {
+				if why, drops := w.drops(span, w.from, e != nil); drops {
 					w.p.Spans.Dropped[why].Add(1)
 					return false
 				}
 				judged = true
 			}
-			if span = w.change(span); len(span) > cap(dst) {
-				most = max(most, len(span)+changeRoom)
-			}
+			span = w.change(span)
 		}
 		if w.out.Commit(span) {
 			w.tally.repaired += int64(repairs.UTF8)
 			w.tally.cut += int64(repairs.Cut)
 			return true
 		}
-		if n >= most {
+		if fits { // the rules have made it longer
+			most = len(span) + changeRoom
+		}
+		if most = max(most, w.bound(s, e)); n >= most {
 			w.p.Spans.Dropped[ledger.SpanOversize].Add(1)
 			return true
 		}
 	}
+}
+
+// bound gives the most bytes that a span of s, of e or of both can take before the rules change it.
+func (w *writer) bound(s *spanbuilder.Item, e *wire.Entry) int {
+	if s == nil {
+		return w.builder.Bound(e)
+	}
+	return w.builder.SpanBound(s, e)
 }
 
 // changeRoom is what a span may need, beside its bytes, while it is changed.

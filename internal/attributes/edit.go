@@ -34,6 +34,7 @@ type message struct {
 var (
 	spanMessage     = message{attributes: 9<<3 | wire.Bytes, events: 11<<3 | wire.Bytes}
 	resourceMessage = message{attributes: 1<<3 | wire.Bytes}
+	scopeMessage    = message{attributes: 3<<3 | wire.Bytes} // common/v1/common.proto, InstrumentationScope
 	eventMessage    = message{attributes: 3<<3 | wire.Bytes}
 )
 
@@ -44,6 +45,9 @@ func (e *Editor) Span(span []byte) []byte { return e.edit(span, spanMessage) }
 
 // Resource is Span for an encoded opentelemetry.proto.resource.v1.Resource.
 func (e *Editor) Resource(resource []byte) []byte { return e.edit(resource, resourceMessage) }
+
+// Scope is Span for an encoded opentelemetry.proto.common.v1.InstrumentationScope.
+func (e *Editor) Scope(scope []byte) []byte { return e.edit(scope, scopeMessage) }
 
 func (e *Editor) edit(b []byte, m message) []byte {
 	if e == nil {

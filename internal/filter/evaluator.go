@@ -12,6 +12,7 @@ type Evaluator struct {
 	f     *Filter
 	view  View
 	known map[resourceKey]*resource
+	size  int // bytes of known
 	last  resourceKey
 	by    *Rule  // the last that has decided
 	out   []byte // the span with fewer events
@@ -21,8 +22,13 @@ type Evaluator struct {
 // resourceKey tells resources apart: their bytes never change.
 type resourceKey struct{ head, scope *byte }
 
-// mostResources are remembered by one goroutine; beyond that it begins anew.
-const mostResources = 1024
+// So many resources, and bytes of them, are remembered by one goroutine; beyond that it begins anew. A large one is not: it is made
+// anew each time it comes, so it would not be found again.
+const (
+	mostResources = 1024
+	mostKnown     = 1 << 20
+	largeResource = 32 << 10
+)
 
 // Evaluator makes one; nil for a filter that does nothing.
 func (f *Filter) Evaluator() *Evaluator {
@@ -128,13 +134,19 @@ func (e *Evaluator) resource(head, scope []byte) *resource {
 	if r, ok := e.known[key]; ok {
 		return r
 	}
-	if len(e.known) >= mostResources {
-		clear(e.known)
-	}
 	r := &resource{head: head, scope: scope}
 	r.read(&e.f.program.resource)
 	e.judge(r)
+	size := len(head) + len(scope)
+	if size > largeResource {
+		return r
+	}
+	if len(e.known) >= mostResources || e.size+size > mostKnown {
+		clear(e.known)
+		e.size = 0
+	}
 	e.known[key] = r
+	e.size += size
 	return r
 }
 

@@ -19,3 +19,32 @@ func TestLongAttributes(t *testing.T) {
 		}
 	}
 }
+
+// What a goroutine remembers of resources is bounded, whatever their size.
+func TestRemembersLittle(t *testing.T) {
+	f := mustNew(t, Options{Span: named(`resource.attributes["service.name"] == "edge"`)})
+	e := f.Evaluator()
+	span := encoded(t, envoySpan())
+	for _, n := range []int{10, 1000, 30_000, 100_000} {
+		for i := range 2000 {
+			want := Keep
+			name := "shop"
+			if i%2 == 0 {
+				name, want = "edge", Drop
+			}
+			head := headOf(t, textAttribute("x", strings.Repeat("x", n)), textAttribute("service.name", name))
+			for range 2 {
+				if got := e.Look(span, head, nil, false); got != want {
+					t.Fatalf("a span of %s: %d, want %d", name, got, want)
+				}
+			}
+		}
+		size := 0
+		for _, r := range e.known {
+			size += len(r.head)
+		}
+		if size > 2<<20 || len(e.known) > 1024 || len(e.known) == 0 {
+			t.Errorf("%d resources of %d bytes are remembered", len(e.known), size)
+		}
+	}
+}

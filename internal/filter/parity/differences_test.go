@@ -39,7 +39,6 @@ var differences = table(map[string][]string{
 	"there are no allowed values and no summary": {"redaction/allowed-values", "redaction/summary-allowed"},
 	"keys are ignored by name":                   {"redaction/ignored-key-patterns"},
 	"there is no HMAC":                           {"redaction/hash-hmac-sha256", "redaction/hash-hmac-sha512"},
-	"the attributes of scopes are not masked":    {"redaction/scope"},
 	"anchors and aliases are not read":           {"yaml/anchor"},
 	"a list of conditions is a list":             {"yaml/scalar-list"},
 	"a variable that is not set is an error":     {"yaml/env-unset"},
