@@ -180,7 +180,7 @@ func (c *compiler) add(x Condition, w *whole, err error, lazy func() (lazily, er
 		c.aliases() // they must be there if the span is decoded
 	}
 	if e := compile(x.Text); e != nil {
-		if q, ok := c.f.program.quickly(e); ok {
+		if q, ok := c.f.program.quickly(r, e); ok {
 			r.quick, r.Way = &q, Quick
 		}
 	}

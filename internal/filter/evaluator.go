@@ -64,6 +64,9 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 		if g := e.f.gates[i]; g != 0 && uint64(g)&v.there == 0 {
 			continue
 		}
+		if rule.quick != nil && rule.quick.eval(v) == no { // as nearly always
+			continue
+		}
 		if verdict := e.ask(rule); verdict != Keep {
 			return verdict
 		}
@@ -97,7 +100,6 @@ func (e *Evaluator) ask(r *Rule) Verdict {
 func (e *Evaluator) matches(r *Rule) (bool, error) {
 	v := &e.view
 	if r.quick != nil {
-		v.asking = r
 		if a := r.quick.eval(v); a != unsure {
 			return a == yes, nil
 		}

@@ -104,7 +104,9 @@ func (f *facts) read(span []byte, k *keys, made bool) {
 					n, from = n&0x7f|int(span[i+2])<<7, i+3
 				}
 				if n < 1<<14 && from+n <= len(span) {
-					f.attribute(span[from:from+n], k, lengths)
+					if !isPassed(span[from:from+n], lengths) {
+						f.attribute(span[from:from+n], k, lengths)
+					}
 					i = from + n
 					continue
 				}
@@ -137,6 +139,16 @@ func (f *facts) read(span []byte, k *keys, made bool) {
 			}
 		}
 	}
+}
+
+// isPassed tells that nobody asks for an encoded KeyValue, which is so for most: it is a key of a length that nobody asks for, and a
+// value of less than 128 bytes. It is small enough to cost no call.
+func isPassed(b []byte, lengths uint64) bool {
+	if len(b) < 4 || b[0] != 1<<3|wire.Bytes || lengths>>b[1]&1 != 0 {
+		return false
+	}
+	rest := len(b) - 4 - int(b[1])
+	return rest >= 0 && b[1] <= maxQuickKey && b[2+b[1]] == 2<<3|wire.Bytes && int(b[3+b[1]]) == rest && rest < 0x80
 }
 
 func (f *facts) short(key byte, b []byte) {

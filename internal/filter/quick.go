@@ -8,6 +8,7 @@ type quick struct {
 	kids  []quick
 	to    value
 	match *pattern
+	rule  *Rule
 }
 
 // answer is what a quick rule says: unsure where the values are such that pkg/ottl has to say.
@@ -26,9 +27,9 @@ func answerOf(is bool) answer {
 	return no
 }
 
-// quickly gives e its slots, false when there are none left.
-func (p *program) quickly(e *expr) (q quick, ok bool) {
-	q = quick{op: e.op, of: e.field.of, to: e.to, match: e.match}
+// quickly gives e, of the rule r, its slots, false when there are none left.
+func (p *program) quickly(r *Rule, e *expr) (q quick, ok bool) {
+	q = quick{rule: r, op: e.op, of: e.field.of, to: e.to, match: e.match}
 	switch e.field.of {
 	case spanAttribute:
 		if q.slot, ok = p.span.slot(e.field.key); !ok || !p.alias(e.field.key, q.slot) {
@@ -40,7 +41,7 @@ func (p *program) quickly(e *expr) (q quick, ok bool) {
 		}
 	}
 	for _, kid := range e.kids {
-		k, ok := p.quickly(kid)
+		k, ok := p.quickly(r, kid)
 		if !ok {
 			return q, false
 		}
@@ -93,7 +94,7 @@ func (q *quick) field(v *View) answer {
 	case is.kind == isText && q.to.kind == isText && q.op == equal:
 		return answerOf(string(is.bytes) == string(q.to.bytes))
 	case is.kind == isText && (q.to.kind == isInt || q.to.kind == isFloat) && q.of == spanAttribute:
-		v.mixed(v.program.span.names[q.slot], is.bytes)
+		v.filter.mixed(q.rule, v.program.span.names[q.slot], is.bytes)
 	}
 	return answerOf(is.compare(q.op, &q.to))
 }
