@@ -33,8 +33,12 @@ func (f *Filtered) Entry(d *Deriver, e *wire.Entry, l *Logger, c *Claim, now uin
 }
 
 // Span remembers that a span that came was dropped, joined with an entry or not. Other spans that came have nothing to do with one
-// that had no entry: they are dropped one by one, as in a collector.
+// that had no entry: they are dropped one by one, as in a collector. Nor has what entries make to do with a span that no Envoy made,
+// be it the caller's, with whose id Envoy's own may go on.
 func (f *Filtered) Span(s *Item, joined bool, now uint64) {
+	if !joined && s.What == ZipkinSpan {
+		return
+	}
 	mark := uint16(byEntry)
 	if !joined {
 		if mark = bySpan; s.What == ProxySpan && s.HasID {

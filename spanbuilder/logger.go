@@ -42,11 +42,11 @@ type Logger struct {
 	nameBlock        block // the attribute for logName, when it is a short one
 	nodeHash         uint64
 	node             *Node
-	pod              nodeName     // that the node's id names
-	index            uint16       // by which Loggers.at finds it
-	old              bool         // an Envoy before 1.39, or of unknown version
-	sidecar          netip.Addr   // the pod's address when the node is an Istio sidecar
-	setting          atomic.Int32 // a Relation
+	pod              nodeName   // that the node's id names
+	index            uint16     // by which Loggers.at finds it
+	old              bool       // an Envoy before 1.39, or of unknown version
+	sidecar          netip.Addr // the pod's address when the node is an Istio sidecar
+	told             *told      // of all loggers
 
 	logsTraceState atomic.Bool // a tracestate was seen, so the logger lists that header
 	wentWithout    atomic.Bool // a tagged request went upstream without a tracestate
@@ -117,7 +117,7 @@ type Loggers struct {
 	nodes    *Nodes
 	next     atomic.Uint32
 	byIndex  [maxLoggers]atomic.Pointer[Logger] // the newest that has the index
-	settings atomic.Pointer[map[string]Relation]
+	settings told
 	known    cache[string, *Logger]
 }
 
@@ -133,17 +133,18 @@ func NewLoggers(nodes *Nodes, settings map[string]Relation) *Loggers {
 }
 
 // Set takes other settings, for those that are known, too.
-func (s *Loggers) Set(settings map[string]Relation) {
-	s.settings.Store(&settings)
-	for i := range s.byIndex {
-		if l := s.byIndex[i].Load(); l != nil {
-			l.setting.Store(int32(settings[string(l.logName)]))
-		}
-	}
-}
+func (s *Loggers) Set(settings map[string]Relation) { s.settings.Store(&settings) }
+
+// told is what the operator says, by log name.
+type told = atomic.Pointer[map[string]Relation]
 
 // said gives what the operator says of the id in the logged header.
-func (l *Logger) said() Relation { return Relation(l.setting.Load()) }
+func (l *Logger) said() Relation {
+	if by := *l.told.Load(); len(by) > 0 {
+		return by[string(l.logName)]
+	}
+	return Unsaid
+}
 
 // Find gives the logger with that node and log name; from is the sender's address. Nothing of the arguments is kept.
 func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger {
@@ -158,6 +159,7 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		cluster:  string(node.Cluster),
 		nodeHash: new(derivation).hash(node.ID),
 		logName:  bytes.Clone(logName),
+		told:     &s.settings,
 		old:      node.Major == 0 || node.Major == 1 && node.Minor <= 38,
 	}
 	if node.Major > 0 {
@@ -181,7 +183,6 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		return old
 	}
 	s.byIndex[l.index].Store(l)
-	l.setting.Store(int32((*s.settings.Load())[string(logName)])) // last, or Set might miss it
 	return l
 }
 

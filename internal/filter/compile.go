@@ -161,7 +161,7 @@ func (c *compiler) add(x Condition, w *whole, err error, lazy func() (lazily, er
 		c.errs = append(c.errs, &ConditionError{x.Name, fmt.Errorf("cannot know %s, which is about requests to a collector: %q", at, x.Text)})
 		return
 	}
-	r := &Rule{Condition: x, DropTrace: c.dropTrace, mode: c.mode, all: w, Way: Decoded}
+	r := &Rule{Condition: x, DropTrace: c.dropTrace, mode: c.mode, all: w, Way: Decoded, Counts: new(Counts)}
 	c.f.all = append(c.f.all, r)
 	switch {
 	case w.ofResource != nil || w.ofScope != nil:

@@ -79,13 +79,19 @@ type Rule struct {
 	Condition
 	Way       Way
 	DropTrace bool
-	Hits      atomic.Int64 // spans, or events, that it dropped
-	Errors    atomic.Int64 // times that it failed
+	*Counts
 
-	mode   errorMode
-	quick  *quick
-	lazy   lazily
-	all    *whole
+	mode  errorMode
+	quick *quick
+	lazy  lazily
+	all   *whole
+}
+
+// Counts are what a rule has done. A rule that inherits has them in common with the one before, which may go on for a while.
+type Counts struct {
+	Hits   atomic.Int64 // spans, or events, that it dropped
+	Errors atomic.Int64 // times that it failed
+
 	warned atomic.Bool  // of a number that is compared with a text
 	told   atomic.Int64 // when a failure was last logged, in Unix seconds
 }
@@ -167,8 +173,8 @@ func (f *Filter) Traces() *Traces {
 // Empty tells whether no span is ever dropped or changed.
 func (f *Filter) Empty() bool { return f == nil || len(f.all) == 0 }
 
-// Inherit takes over what the rules of another filter have counted, as far as they are the same; which place they had among others
-// makes no difference.
+// Inherit takes over what the rules of another filter have counted and still count, as far as they are the same; which place they
+// had among others makes no difference. Nobody may use f yet.
 func (f *Filter) Inherit(old *Filter) {
 	left := slices.Clone(old.Rules())
 	for _, r := range f.all {
@@ -176,11 +182,8 @@ func (f *Filter) Inherit(old *Filter) {
 		if i < 0 {
 			continue
 		}
-		was := left[i]
+		r.Counts = left[i].Counts
 		left = slices.Delete(left, i, i+1)
-		r.Hits.Store(was.Hits.Load())
-		r.Errors.Store(was.Errors.Load())
-		r.warned.Store(was.warned.Load())
 	}
 }
 
