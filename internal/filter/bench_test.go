@@ -57,7 +57,9 @@ func envoySpan() *tracepb.Span {
 }
 
 func BenchmarkLook(b *testing.B) {
-	span := encoded(b, envoySpan())
+	came, fromEntry := encoded(b, envoySpan()), madeSpan()
+	fromEntry.Attributes[8], fromEntry.Attributes[10] = textAttribute("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64)"), textAttribute("envoy.upstream_cluster", "apps/rest-service-00004/80/5a3cf1")
+	fromEntry.Attributes[5] = textAttribute("server.address", "shop.example.com")
 	for _, run := range []struct {
 		name string
 		o    Options
@@ -73,7 +75,10 @@ func BenchmarkLook(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				e := f.Evaluator()
+				e, span := f.Evaluator(), came
+				if made {
+					span = encoded(b, fromEntry)
+				}
 				b.ReportAllocs()
 				for b.Loop() {
 					if e.Look(span, nil, nil, made) != Keep {

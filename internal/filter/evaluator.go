@@ -45,7 +45,7 @@ func (f *Filter) Evaluator() *Evaluator {
 // names, too. It keeps the span until the next call.
 func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 	v, r := &e.view, e.resource(head, scope)
-	v.span, v.made, v.resource, v.whole, v.room = span, made, r, nil, v.room[:0]
+	v.span, v.made, v.resource, v.whole, v.room, v.given = span, made, r, nil, v.room[:0], 0
 	if r.verdict != Keep {
 		e.by = r.rule
 		r.rule.count(r.verdict)

@@ -106,7 +106,15 @@ func (v *View) get(of fieldOf, slot uint8) *value {
 		if is := v.at(slot); is.kind != isNil || !v.made || v.program.aliasOf[slot] == nil {
 			return is
 		}
-		v.one = v.aliased(slot)
+		if slot >= 64 {
+			v.one = v.aliased(slot)
+			break
+		}
+		if v.given>>slot&1 == 0 { // several rules may ask
+			v.given |= 1 << slot
+			v.values[slot] = v.aliased(slot)
+		}
+		return &v.values[slot]
 	case resourceAttribute:
 		return &v.resource.values[slot]
 	case spanName:

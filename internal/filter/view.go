@@ -14,6 +14,7 @@ type View struct {
 	resource *resource
 	from     [6]value // of an alias
 	one      value    // the value of a field that is no attribute, or of an alias
+	given    uint64   // bit: the attribute in that slot is not there, and its value is that of an alias
 	room     []byte   // of texts that were put together for this span
 	whole    *decoded // for conditions that need all of it; nil until one does
 	asking   *Rule    // the rule that is being worked out
