@@ -53,6 +53,7 @@ func TestEnvoy(t *testing.T) {
 	t.Run("stop", l.stop)
 	t.Run("demo", l.demo)
 	t.Run("pods", l.pods)
+	t.Run("reload", l.reload)
 }
 
 // stop asks the agent to stop while Envoys hold their streams open: it must end those itself, in time, and lose nothing.
