@@ -73,6 +73,22 @@ func TestFilterDropsTheLateHalf(t *testing.T) {
 		r.dropped(0, 2)
 		r.end()
 	})
+	synctest.Test(t, func(t *testing.T) { // of a log that has met spans: what the entry makes is INTERNAL
+		r := newRig(t, spanFilter(`attributes["envoy.log_name"] == "edge"`))
+		e, s := pair(1)
+		r.logs(1, alsMessage(t, e))
+		r.request(otlpMessage(t, s))
+		r.after(time.Second)
+		r.dropped(0, 1)
+		e, s = pair(2)
+		r.logs(1, alsMessage(t, e))
+		r.after(9 * time.Second)
+		r.dropped(0, 2)
+		r.request(otlpMessage(t, s))
+		r.after(5 * time.Second)
+		r.dropped(0, 3)
+		r.end()
+	})
 }
 
 // A request whose SERVER is dropped makes no CLIENT either; one whose CLIENT is dropped keeps its SERVER.

@@ -47,7 +47,9 @@ func (w *writer) Inner(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Clai
 	if w.below(c.Trace, c.Parent) || w.late(e, l) {
 		return
 	}
-	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Inner(dst, e, l, c) })
+	if !w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Inner(dst, e, l, c) }) {
+		w.droppedRequest(e, l, c)
+	}
 }
 
 // Attempt is explained at Inner.

@@ -43,17 +43,23 @@ func buildAgent(t *testing.T) string {
 	return binary
 }
 
-// startAgent starts the agent with a configuration and reads from its start-up line where it listens.
-func startAgent(t *testing.T, binary string, config map[string]any) *alspan {
+// startAgent starts the agent with a configuration, below which texts are put as they are.
+func startAgent(t *testing.T, binary string, config map[string]any, pasted ...string) *alspan {
 	t.Helper()
 	content, err := yaml.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "alspan.yaml")
-	if err := os.WriteFile(file, content, 0o644); err != nil {
+	if err := os.WriteFile(file, append(content, strings.Join(pasted, "")...), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return startAgentOn(t, binary, file)
+}
+
+// startAgentOn starts the agent with a configuration file and reads from its start-up line where it listens.
+func startAgentOn(t *testing.T, binary, file string) *alspan {
+	t.Helper()
 	a := &alspan{process: start(t, "alspan", binary, "run", "--config", file)}
 	line := regexp.MustCompile(`(?m)^.*msg="alspan is running".*\n`)
 	said := a.await(t, 20*time.Second, func(output string) string { return line.FindString(output) })

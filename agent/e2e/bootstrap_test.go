@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// Clusters as control planes name them: one that works, one where nobody listens and one without a host.
+const grafana, tapGUI, appSSO = "grafana/web/80", "tap-gui/web/80", "appsso/web/80"
+
 // m is a piece of an Envoy configuration.
 type m = map[string]any
 
@@ -56,7 +59,7 @@ func (b bootstrap) render(records string) m {
 				cluster("otlp", b.OTLP, true), cluster("otlp-http", b.OTLPWeb, false), cluster("zipkin", b.Zipkin, false),
 				cluster("app", b.App, false), cluster("app-h2", b.App, true), cluster("mirror", b.Mirror, false),
 				cluster("next", b.Next, false), cluster("dead", b.Dead, false), cluster("empty", "", false),
-				cluster("unix", b.Unix, false),
+				cluster("unix", b.Unix, false), cluster(grafana, b.App, false), cluster(tapGUI, b.Dead, false), cluster(appSSO, "", false),
 			},
 		},
 	}
@@ -167,7 +170,7 @@ func (b bootstrap) tracing() m {
 		if b.OTLPHTTP {
 			config["http_service"] = m{"http_uri": m{"uri": "http://alspan/v1/traces", "cluster": "otlp-http", "timeout": "2s"}}
 		} else {
-			config["grpc_service"] = m{"envoy_grpc": m{"cluster_name": "otlp"}, "timeout": "2s"}
+			config["grpc_service"] = m{"envoy_grpc": m{"cluster_name": "otlp"}, "timeout": "20s"}
 		}
 		t["provider"] = extension("envoy.tracers.opentelemetry", "envoy.config.trace.v3.OpenTelemetryConfig", config)
 	case "zipkin":
@@ -206,6 +209,10 @@ func routes() []m {
 		to("mirror", "app", m{"request_mirror_policies": []m{{"cluster": "mirror"}}}),
 		to("next", "next", nil),
 		to("lab.Echo", "app-h2", nil),
+		to("grafana", grafana, m{"retry_policy": m{"retry_on": "5xx", "num_retries": 2, "retry_back_off": m{"base_interval": "0.005s"}}}),
+		to("tap-gui", tapGUI, nil),
+		to("appsso", appSSO, nil),
+		to("livez", "app", nil),
 	}
 }
 

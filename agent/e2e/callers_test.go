@@ -17,7 +17,7 @@ func reportZipkin(t *testing.T, zipkin string, r *request, ids [2]string, began 
 		return 0
 	}
 	body, err := json.Marshal([]m{{"traceId": ids[0], "id": ids[1], "kind": "CLIENT", "name": r.Name, "timestamp": began.UnixMicro(),
-		"duration": time.Since(began).Microseconds(), "localEndpoint": m{"serviceName": "caller"}}})
+		"duration": time.Since(began).Microseconds(), "localEndpoint": m{"serviceName": "caller"}, "tags": m{"http.route": r.Path}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,14 @@ import (
 // testCase is one file of testdata on one version of Envoy.
 type testCase struct {
 	Name     string // of the file
-	Signal   string // one of envoyFlags.Signals
+	Signal   string // one of envoyFlags.Signals, see order_test.go for those that have an order
 	Section  string // where its wants stand: "want" for the first signal, "want SIGNAL" for another one
 	Envoy    envoyFlags
 	Agent    map[string]any // put over the configuration that all cases share
+	Pasted   string         // put below that as it is
 	Requests []*request
 	Want     map[string][]string // by request: the lines of its spans and of its trace
+	Counts   []string            // what the agent has counted; only where something is pasted
 }
 
 // envoyFlags is the section envoy.yaml: what is special about the Envoys of a case.
@@ -36,7 +38,7 @@ type envoyFlags struct {
 	Hops          []string          `yaml:"hops"`          // Envoys in a row; one, "edge", by default
 	Nodes         map[string]string `yaml:"nodes"`         // their node ids, "<hop>-1" by default
 	Outbound      []string          `yaml:"outbound"`      // those whose listener is OUTBOUND
-	Signals       []string          `yaml:"signals"`       // what the agent gets, a run for each: "als", the default, "traces", or "both"
+	Signals       []string          `yaml:"signals"`       // what the agent gets, a run for each: "als", the default, "traces", "both", or both in an order
 	Tracing       string            `yaml:"tracing"`       // none, otel or zipkin
 	OTLPHTTP      bool              `yaml:"otlp_http"`     // the OpenTelemetry tracer exports over HTTP
 	ZipkinProto   bool              `yaml:"zipkin_proto"`  // the Zipkin tracer exports protobuf
@@ -67,6 +69,7 @@ type request struct {
 	Upgrade   bool          // to a websocket
 	RequestID string        // x-request-id: a label stands for the same UUID in the whole case
 	Header    string        // a further header line, as it is
+	Host      string        // shop.example:8080 by default; only in HTTP/1
 	Status    int           // gRPC status that the upstream is to answer
 	Idle      bool          // wait until the agent has done everything before it
 	Hold      time.Duration // how long a websocket stays open after its echo
@@ -115,6 +118,8 @@ func parseCase(name, version, signal string, content []byte) (*testCase, error) 
 			err = yaml.UnmarshalWithOptions(file.Data, &c.Envoy, yaml.Strict())
 		case "agent.yaml":
 			err = yaml.Unmarshal(file.Data, &c.Agent)
+		case "pasted.yaml":
+			c.Pasted = string(file.Data)
 		case "requests":
 			c.Requests, err = parseRequests(name+"/"+version+"/"+signal, string(file.Data))
 		case c.Section:
@@ -151,6 +156,10 @@ func parseCase(name, version, signal string, content []byte) (*testCase, error) 
 			return nil, fmt.Errorf("%q is overridden for %s but not wanted at all", request, version)
 		}
 		c.Want[request] = lines
+	}
+	if c.Pasted != "" {
+		c.Counts = c.Want[counts]
+		delete(c.Want, counts)
 	}
 	if *update {
 		return c, nil
@@ -231,9 +240,10 @@ func parseRequests(salt, text string) ([]*request, error) {
 				r.Hold, err = time.ParseDuration(value)
 			case "header":
 				r.Header = value
+			case "host":
+				r.Host = value
 			case "request-id":
-				id := digest(16, salt, value)
-				r.RequestID = id[:8] + "-" + id[8:12] + "-4" + id[13:16] + "-9" + id[17:20] + "-" + id[20:]
+				r.RequestID = uuid(salt, value)
 			default:
 				err = fmt.Errorf("unknown key")
 			}
@@ -278,6 +288,12 @@ func words(line string) ([]string, error) {
 func digest(n int, parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:n])
+}
+
+// uuid gives a digest as Envoy's request ids look.
+func uuid(parts ...string) string {
+	id := digest(16, parts...)
+	return id[:8] + "-" + id[8:12] + "-4" + id[13:16] + "-9" + id[17:20] + "-" + id[20:]
 }
 
 // target is the path that is sent: the request's name is its second segment, by which everything finds it again.

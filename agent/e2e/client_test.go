@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (r *request) sendHTTP1(ctx context.Context, address string, arrived <-chan 
 	conn.SetDeadline(deadline)
 
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s %s HTTP/%s\r\nHost: shop.example:8080\r\n", r.Method, r.target(), r.HTTP)
+	fmt.Fprintf(&text, "%s %s HTTP/%s\r\nHost: %s\r\n", r.Method, r.target(), r.HTTP, cmp.Or(r.Host, "shop.example:8080"))
 	if r.Upgrade {
 		text.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\n")
 	} else {

@@ -53,6 +53,7 @@ func TestEnvoy(t *testing.T) {
 	t.Run("stop", l.stop)
 	t.Run("demo", l.demo)
 	t.Run("pods", l.pods)
+	t.Run("reload", l.reload)
 }
 
 // stop asks the agent to stop while Envoys hold their streams open: it must end those itself, in time, and lose nothing.
@@ -93,6 +94,7 @@ type stage struct {
 	agent       *alspan
 	envoys      []*envoy // in the order of the hops
 	callers     int      // spans that callers have sent to the agent
+	held        *gate    // what comes last; nil without an order
 }
 
 // run plays one case: everything is started, the requests are sent one after the other, and when the agent is idle
@@ -102,6 +104,9 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 	for i, r := range c.Requests {
 		if r.Idle {
 			s.settle(t, c, c.Requests[:i])
+			if s.held != nil {
+				s.held.close()
+			}
 		}
 		began := time.Now()
 		if err := r.send(t.Context(), s.envoys[0].address, s.app.whenArrived(r.Name)); err != nil {
@@ -118,6 +123,7 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 	}
 	s.app.busy.Wait()
 	s.mirror.busy.Wait()
+	s.release(t, c)
 	page := s.settle(t, c, c.Requests)
 
 	views := s.views(t, c)
@@ -133,6 +139,12 @@ func (l *lab) run(t *testing.T, version string, c *testCase) {
 		for _, s := range v.made {
 			v.check(t, s)
 		}
+	}
+	if got := page.counts(); c.Pasted != "" && !slices.Equal(got, c.Counts) {
+		if *update {
+			wants(t, c, version, counts, got)
+		}
+		t.Errorf("%s:\n got  %s\n want %s", counts, strings.Join(got, "\n      "), strings.Join(c.Counts, "\n      "))
 	}
 	checkJoins(t, views, page)
 	for _, err := range s.sink.failed {
@@ -169,16 +181,17 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	b3 := c.Envoy.Tracing == "zipkin"
 	s.app = startUpstream(t, "app", b3, s.relay.report)
 	s.mirror = startUpstream(t, "mirror", b3, s.relay.report)
-	s.agent = startAgent(t, l.agent, merge(c.agentConfig(s.relay.address), c.Agent))
+	s.agent = startAgent(t, l.agent, merge(c.agentConfig(s.relay.address), c.Agent), c.Pasted)
+	als, spans := s.gates(t, c)
 	otlp, web, zipkin := s.sink.grpc, s.sink.web, s.sink.web
 	if c.sendsTraces() {
-		otlp, web = startTap(t, s.sink, s.agent.grpc).address, startTap(t, s.sink, s.agent.http).address
+		otlp, web = startTap(t, s.sink, spans).address, startTap(t, s.sink, s.agent.http).address
 		zipkin = startTap(t, s.sink, s.agent.zipkin).address
 	}
 	dead := deadAddress(t)
 	next := s.app.address
 	for _, hop := range slices.Backward(c.Envoy.Hops) {
-		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Silent: !c.sendsALS(), Exact: knowsSpanID(version), Agent: s.agent.grpc,
+		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Silent: !c.sendsALS(), Exact: knowsSpanID(version), Agent: als,
 			Sink: s.sink.grpc, OTLP: otlp, OTLPWeb: web, Zipkin: zipkin, App: s.app.address, Unix: s.app.unix, Mirror: s.mirror.address, Next: next, Dead: dead})
 		next = e.address
 		s.envoys = slices.Insert(s.envoys, 0, e)
@@ -190,8 +203,11 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 // tracers' flushes; where only one of the signals comes nothing needs to wait.
 func (c *testCase) agentConfig(upstream string) map[string]any {
 	wait, spanWait := "200ms", "200ms"
-	if c.Signal == "both" {
+	switch c.Signal {
+	case "both", lateSpans, lateEntries:
 		wait, spanWait = "3s", "2500ms" // an Envoy that has just started may take a second to log
+	case entriesFirst, spansFirst:
+		wait, spanWait = "20s", "20s" // until the others are let through
 	}
 	return basicConfig(upstream, wait, spanWait)
 }

@@ -185,7 +185,7 @@ func (v *view) lines() []string {
 	for _, s := range v.made {
 		all = append(all, v.line(s))
 	}
-	return append(all, "tree "+v.tree())
+	return append(all, strings.TrimSpace("tree "+v.tree()))
 }
 
 func (v *view) line(s *span) string {
@@ -220,6 +220,7 @@ func (v *view) line(s *span) string {
 		add("status", strings.ToLower(strings.TrimPrefix(s.Status.GetCode().String(), "STATUS_CODE_")))
 	}
 	add("error.type", s.text("error.type"))
+	add("cluster", s.text("cluster"))
 	add("rf", s.text("envoy.response_flags"))
 	if n := s.text("envoy.attempts"); n != "1" {
 		add("attempts", n)

@@ -72,6 +72,9 @@ func (s *stage) settle(t *testing.T, c *testCase, requests []*request) metrics {
 		if err := page.idle(); err != nil {
 			return err
 		}
+		if !c.sendsTraces() {
+			n.spans = 0
+		}
 		exported := s.relay.count("app", "mirror")
 		if !c.Envoy.Callers {
 			exported = s.relay.count("caller", "app", "mirror")
@@ -99,9 +102,6 @@ func (m metrics) counted(c *testCase, n traffic, exported int) error {
 	loggers := max(len(c.Envoy.Logs), 1)
 	if !c.sendsALS() {
 		n.ends, n.starts, n.tries, n.others = 0, 0, 0, 0
-	}
-	if !c.sendsTraces() {
-		n.spans = 0
 	}
 	want := metrics{
 		"alspan_entries_received_total":  float64(loggers * n.entries()),
