@@ -204,6 +204,11 @@ func (e *Evaluator) dropEvents() Verdict {
 func (e *Evaluator) goneEvents() (gone []bool, verdict Verdict) {
 	whole := e.view.decoded()
 	if whole.err != nil {
+		for _, rule := range e.f.events {
+			if e.f.failed(rule, whole.err) {
+				return nil, Failed
+			}
+		}
 		return nil, Keep
 	}
 	for i := range whole.span.Events().Len() {

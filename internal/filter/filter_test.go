@@ -342,6 +342,21 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// A span that no collector can decode is a failure of the conditions on its events, as of those on itself.
+func TestEventsOfAnUndecodableSpan(t *testing.T) {
+	span := envoySpan()
+	span.Events = []*tracepb.Span_Event{{Name: "a"}}
+	b := wire.AppendUint(encoded(t, span), 5, 1) // a name that is a number
+	for mode, want := range map[string]Verdict{"": Keep, "silent": Keep, "propagate": Failed} {
+		for _, o := range []Options{{ErrorMode: mode, SpanEvent: named(`name == "a"`)}, {ErrorMode: mode, Span: named(`Len(events) > 5`)}} {
+			f := mustNew(t, o)
+			if got := f.Evaluator().Look(b, nil, nil, false); got != want || f.Rules()[0].Errors.Load() != 1 {
+				t.Errorf("%q: %d with %d errors, want %d with one", mode, got, f.Rules()[0].Errors.Load(), want)
+			}
+		}
+	}
+}
+
 func TestPresets(t *testing.T) {
 	e := mustNew(t, Options{Presets: []string{"probes", "health_paths"}}).Evaluator()
 	for _, c := range []struct {
