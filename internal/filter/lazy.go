@@ -87,7 +87,7 @@ func (c *compiler) attributePath(of string, list []ottl.Key[*View]) (ottl.GetSet
 	}
 	p, from := c.f.program, spanAttribute
 	var slot uint8
-	ok := true
+	var ok bool
 	if of == "resource" {
 		from = resourceAttribute
 		slot, ok = p.resource.slot(*key)
