@@ -80,10 +80,14 @@ func (p *Pipeline) take(c *config.Config, s *settings, log *slog.Logger) {
 // configSource is where the configuration comes from, and what of it is not the agent's.
 type configSource struct {
 	file  string
+	read  looked         // the file, just before it was read last
 	level *slog.LevelVar // of the log
 }
 
-func (s *configSource) load() (*config.Config, error) { return config.Load(s.file, os.LookupEnv) }
+func (s *configSource) load() (*config.Config, error) {
+	s.read = look(s.file)
+	return config.Load(s.file, os.LookupEnv)
+}
 
 // reload reads the configuration anew and takes it up.
 func (a *Agent) reload(from *configSource) {
@@ -110,11 +114,10 @@ func (a *Agent) reload(from *configSource) {
 // of a ConfigMap, which Kubernetes exchanges.
 const poll = time.Second
 
-// follow calls reload at every signal, and when the file has changed, until ctx is over.
-func follow(ctx context.Context, file string, signals <-chan os.Signal, reload func()) {
+// follow calls reload at every signal, and when the file is not the one that was taken any more, until ctx is over.
+func follow(ctx context.Context, file string, taken looked, signals <-chan os.Signal, reload func()) {
 	ticks := time.NewTicker(poll)
 	defer ticks.Stop()
-	taken := look(file)
 	seen := taken
 	for {
 		select {

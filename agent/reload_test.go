@@ -181,7 +181,8 @@ func TestFollow(t *testing.T) {
 		var reloads atomic.Int64
 		signals := make(chan os.Signal, 1)
 		ctx, cancel := context.WithCancel(t.Context())
-		go follow(ctx, file, signals, func() { reloads.Add(1) })
+		before := look(file)
+		go follow(ctx, file, before, signals, func() { reloads.Add(1) })
 		wants := func(n int64, what string) {
 			t.Helper()
 			time.Sleep(5 * poll)
@@ -215,6 +216,11 @@ func TestFollow(t *testing.T) {
 			}
 		}
 		wants(5, "written")
+		cancel()
+		synctest.Wait()
+		ctx, cancel = context.WithCancel(t.Context())
+		go follow(ctx, file, before, signals, func() { reloads.Add(1) })
+		wants(6, "changed between the first reading and now")
 		cancel()
 		synctest.Wait()
 	})

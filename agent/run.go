@@ -120,17 +120,17 @@ func (p *Pipeline) close() {
 
 // run runs an agent until ctx is over or a listener breaks. SIGHUP, and a change of the file, reload the configuration.
 func run(ctx context.Context, c *config.Config, from *configSource, print printer, log *slog.Logger) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from the beginning to the end: else a signal would kill us
+	defer signal.Stop(hangups)
 	a, err := Start(c, print, log)
 	if err != nil {
 		return err
 	}
 	defer a.Stop()
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	following, stop := context.WithCancel(ctx)
 	defer stop()
-	go follow(following, from.file, hangups, func() { a.reload(from) })
+	go follow(following, from.file, from.read, hangups, func() { a.reload(from) })
 	select {
 	case <-ctx.Done():
 		return nil

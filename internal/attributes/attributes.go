@@ -30,7 +30,7 @@ type Action struct {
 }
 
 // Redaction says what is masked once all actions are done, in the attributes of the resource or of the span and its events. To
-// mask is to replace by ****, or by a hash.
+// mask is to replace by ****, or by a hash. What would be masked is left out where there is more of it than any span has.
 type Redaction struct {
 	// BlockedValues are regular expressions, each match of which is masked in values that are strings. One that matches the
 	// empty string masks values of other types, too.

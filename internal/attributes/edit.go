@@ -14,6 +14,8 @@ type Editor struct {
 	texts  []byte  // new values
 	out    []byte  // the message from its first change on
 	facts  map[string]*facts
+	masks  int // that are left for the message
+	mask   func(match []byte) []byte
 }
 
 // Editor gives a new Editor, and of nil a nil one.
@@ -21,8 +23,18 @@ func (a *Actions) Editor() *Editor {
 	if a == nil {
 		return nil
 	}
-	return &Editor{a: a, facts: map[string]*facts{}}
+	e := &Editor{a: a, facts: map[string]*facts{}}
+	e.mask = func(match []byte) []byte {
+		if e.masks--; e.masks < 0 {
+			return nil
+		}
+		return a.redact.mask(match)
+	}
+	return e
 }
+
+// mostMasks are written into a message: a hash is much longer than what may match. What is masked beyond that is left out.
+const mostMasks = 1 << 16
 
 // message tells where a message has attributes, by keys of a wire.Reader.
 type message struct {
@@ -53,7 +65,13 @@ func (e *Editor) edit(b []byte, m message) []byte {
 	if e == nil {
 		return b
 	}
+	e.masks = mostMasks
+	changed := e.change(b, m)
 	e.tidy()
+	return changed
+}
+
+func (e *Editor) change(b []byte, m message) []byte {
 	var ok bool
 	if e.fields, ok = e.walk(e.fields, b, m); !ok {
 		return b
@@ -63,7 +81,7 @@ func (e *Editor) edit(b []byte, m message) []byte {
 	}
 	for i := range e.fields {
 		if f := &e.fields[i]; f.isAttribute() && f.isActed() {
-			e.mask(f)
+			e.redact(f)
 		}
 	}
 	at := firstChange(e.fields)
@@ -77,7 +95,7 @@ func (e *Editor) edit(b []byte, m message) []byte {
 	return append(b[:at], e.out...)
 }
 
-// Room of this size is kept from one message to the next.
+// Room of this size is kept from one message to the next, which may be long in coming.
 const (
 	keepBytes  = 64 << 10
 	keepFields = 256
@@ -166,7 +184,7 @@ func (e *Editor) look(f *field, b []byte, from int, m message) (wanted, ok bool)
 		return false, false
 	}
 	if !acted {
-		e.mask(f)
+		e.redact(f)
 	}
 	return acted || f.state != kept, true
 }

@@ -63,8 +63,8 @@ func newRedaction(in *Redaction) (*redaction, error) {
 // wholeLine is what is masked of a value with a blocked key. It matches in the empty string, too.
 var wholeLine = regexp.MustCompile(`.*`)
 
-// mask masks what of the attribute f is to be masked.
-func (e *Editor) mask(f *field) {
+// redact masks what of the attribute f is to be masked.
+func (e *Editor) redact(f *field) {
 	if !f.facts.masked {
 		return
 	}
@@ -75,10 +75,10 @@ func (e *Editor) mask(f *field) {
 	}
 	masked := text
 	if f.facts.blocked {
-		masked = wholeLine.ReplaceAllFunc(text, r.mask)
+		masked = wholeLine.ReplaceAllFunc(text, e.mask)
 	} else {
 		for i := range r.values {
-			masked = r.values[i].replace(masked, r.mask)
+			masked = r.values[i].replace(masked, e.mask)
 		}
 	}
 	if !bytes.Equal(masked, text) {

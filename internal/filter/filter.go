@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -187,12 +188,17 @@ func (f *Filter) Inherit(old *Filter) {
 	}
 }
 
+// mostError is how much of an error is logged.
+const mostError = 512
+
 // failed counts an error of a rule and tells whether the span must not go on because of it.
 func (f *Filter) failed(r *Rule, err error) bool {
 	r.Errors.Add(1)
 	const pause = 60
 	if now, last := time.Now().Unix(), r.told.Load(); r.mode != silent && now-last >= pause && r.told.CompareAndSwap(last, now) {
-		f.log.Warn("a filter's condition failed; such errors are logged once a minute", "rule", r.Name, "condition", r.Text, "error", err)
+		text := err.Error() // may repeat a value of any size
+		f.log.Warn("a filter's condition failed; such errors are logged once a minute", "rule", r.Name, "condition", r.Text,
+			"error", strings.ToValidUTF8(text[:min(len(text), mostError)], ""))
 	}
 	return r.mode == propagate
 }

@@ -1,6 +1,8 @@
 package filter
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 )
@@ -11,9 +13,9 @@ func TestLongAttributes(t *testing.T) {
 		span := envoySpan()
 		span.Attributes[3].Value = textAttribute("", strings.Repeat("J\x02", n/2)).Value
 		span.Attributes = append(span.Attributes, textAttribute("last", "x"))
-		bytes := encoded(t, span)
+		b := encoded(t, span)
 		for _, condition := range []string{`attributes["last"] == "x"`, `name == "ingress" and attributes["last"] != nil`, `attributes["http.method"] == "GET" and attributes["J"] == nil`} {
-			if mustNew(t, Options{Span: named(condition)}).Evaluator().Look(bytes, nil, nil, false) != Drop {
+			if mustNew(t, Options{Span: named(condition)}).Evaluator().Look(b, nil, nil, false) != Drop {
 				t.Errorf("%s does not match behind an attribute of %d bytes", condition, n)
 			}
 		}
@@ -46,5 +48,17 @@ func TestRemembersLittle(t *testing.T) {
 		if size > 2<<20 || len(e.known) > 1024 || len(e.known) == 0 {
 			t.Errorf("%d resources of %d bytes are remembered", len(e.known), size)
 		}
+	}
+}
+
+// An error that repeats a value is logged in short.
+func TestLogsLittle(t *testing.T) {
+	var said bytes.Buffer
+	f := mustNew(t, Options{Span: named(`Time(attributes["http.url"], "%Y-%m-%d") < Now()`), Log: slog.New(slog.NewTextHandler(&said, nil))})
+	span := envoySpan()
+	span.Attributes[3].Value = textAttribute("", strings.Repeat("secret ", 1000)).Value
+	f.Evaluator().Look(encoded(t, span), nil, nil, false)
+	if n := said.Len(); n == 0 || n > 1000 || f.Rules()[0].Errors.Load() != 1 {
+		t.Errorf("%d bytes are logged of %d errors", n, f.Rules()[0].Errors.Load())
 	}
 }
