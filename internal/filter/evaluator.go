@@ -43,8 +43,20 @@ func (f *Filter) Evaluator() *Evaluator {
 // must not change later; made tells that an access-log entry has a part in the span, so that its attributes are known by other
 // names, too. It keeps the span until the next call.
 func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
+	if cap(e.out) > keepRoom {
+		e.out = nil
+	}
+	verdict := e.look(span, head, scope, made)
+	e.view.whole = nil // many times as large as the span, and the next one may be long in coming
+	return verdict
+}
+
+// keepRoom is how large the room for a span may be that is kept from one to the next.
+const keepRoom = 64 << 10
+
+func (e *Evaluator) look(span, head, scope []byte, made bool) Verdict {
 	v, r := &e.view, e.resource(head, scope)
-	v.span, v.made, v.resource, v.whole, v.room = span, made, r, nil, v.room[:0]
+	v.span, v.made, v.resource, v.room = span, made, r, v.room[:0]
 	if r.verdict != Keep {
 		r.rule.count(r.verdict)
 		if r.verdict == DropAll {
