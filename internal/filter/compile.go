@@ -172,7 +172,9 @@ func (c *compiler) add(x Condition, w *whole, err error, lazy func() (lazily, er
 		c.f.events = append(c.f.events, r)
 		return
 	}
-	c.f.rules = append(c.f.rules, r)
+	if c.f.rules = append(c.f.rules, r); r.DropTrace {
+		c.f.traceRules++
+	}
 	c.numeric = numericAttributes(x.Text)
 	if l, err := lazy(); err == nil {
 		r.lazy, r.Way = l, Lazy

@@ -44,37 +44,70 @@ func (f *Filter) Evaluator() *Evaluator {
 // must not change later; made tells that an access-log entry has a part in the span, so that its attributes are known by other
 // names, too. It keeps the span until the next call.
 func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
-	v, r := &e.view, e.resource(head, scope)
-	v.span, v.made, v.resource, v.whole, v.room, v.given = span, made, r, nil, v.room[:0], 0
-	if r.verdict != Keep {
-		e.by = r.rule
-		r.rule.count(r.verdict)
-		if r.verdict == DropAll {
-			v.read(span, &e.f.program.span, made)
-			e.f.traces.Add(v.traceID)
-		}
-		return r.verdict
+	if cap(e.out) > keepRoom {
+		e.out = nil
 	}
+	verdict := e.look(span, head, scope, made)
+	e.view.whole = nil // many times as large as the span, and the next one may be long in coming
+	return verdict
+}
+
+// keepRoom is how large the room for a span may be that is kept from one to the next.
+const keepRoom = 64 << 10
+
+func (e *Evaluator) look(span, head, scope []byte, made bool) Verdict {
+	v, r := &e.view, e.resource(head, scope)
+	v.span, v.made, v.resource, v.room, v.given = span, made, r, v.room[:0], 0
 	e.fewer = false
+	if r.verdict != Keep {
+		return e.below(span, made)
+	}
 	v.read(span, &e.f.program.span, made)
 	if e.f.traces.Has(v.traceID) {
 		return DropAll
 	}
-	for i, rule := range e.f.rules {
-		if g := e.f.gates[i]; g != 0 && uint64(g)&v.there == 0 {
+	if verdict := e.rules(len(e.f.rules)); verdict != Keep {
+		return verdict
+	}
+	if len(e.f.events) > 0 && hasEvents(span) {
+		return e.dropEvents()
+	}
+	return Keep
+}
+
+// rules lets the first n rules say what becomes of the span at which the view looks.
+func (e *Evaluator) rules(n int) Verdict {
+	for i, rule := range e.f.rules[:n] {
+		if g := e.f.gates[i]; g != 0 && uint64(g)&e.view.there == 0 {
 			continue
 		}
-		if rule.quick != nil && rule.quick.eval(v) == no { // as nearly always
+		if rule.quick != nil && rule.quick.eval(&e.view) == no { // as nearly always
 			continue
 		}
 		if verdict := e.ask(rule); verdict != Keep {
 			return verdict
 		}
 	}
-	if len(e.f.events) > 0 && hasEvents(span) {
-		return e.dropEvents()
-	}
 	return Keep
+}
+
+// below says what becomes of a span whose resource is dropped: it is, and its trace, too, where a rule that drops traces matches.
+func (e *Evaluator) below(span []byte, made bool) Verdict {
+	v, r := &e.view, e.view.resource
+	if e.f.traceRules > 0 || r.verdict == DropAll {
+		v.read(span, &e.f.program.span, made)
+	}
+	if r.verdict == Drop {
+		if verdict := e.rules(e.f.traceRules); verdict == DropAll {
+			return verdict
+		}
+	}
+	e.by = r.rule
+	r.rule.count(r.verdict)
+	if r.verdict == DropAll {
+		e.f.traces.Add(v.traceID)
+	}
+	return r.verdict
 }
 
 // ask lets one rule say what becomes of the span at which the view looks.

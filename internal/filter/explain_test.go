@@ -31,7 +31,8 @@ func TestExplain(t *testing.T) {
 		head       []byte
 		change     func(*Options)
 	}{
-		{"dropped by its resource", "1 by resource: span[0] 1, resource 1, name 1, kind 1, fails -1, event 2", span, team, func(*Options) {}},
+		{"dropped by its resource", "1 by resource: span[0] 0, resource 1, name 0, kind 0, fails -1, event 0", quiet, team, func(*Options) {}},
+		{"dropped by its resource, and its trace", "2 by span[0]: span[0] 1, resource 1, name 1, kind 1, fails -1, event 2", span, team, func(*Options) {}},
 		{"dropped with its trace", "2 by span[0]: span[0] 1, resource 0, name 1, kind 1, fails -1, event 2", span, other, func(*Options) {}},
 		{"of a dropped trace", "2 by nobody: span[0] 0, resource 0, name 0, kind 0, fails -1, event 0", same, other, func(o *Options) { o.Traces.Add(same.TraceId) }},
 		{"kept", "0 by nobody: span[0] 0, resource 0, name 0, kind 0, fails -1, event 0", quiet, other, func(*Options) {}},

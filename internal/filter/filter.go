@@ -65,14 +65,16 @@ const (
 
 // Filter is all rules, compiled. It is shared by all goroutines, and never changes.
 type Filter struct {
-	rules   []*Rule // of spans, those that drop traces first
-	gates   []gate  // theirs
-	above   []*Rule // of resources and scopes
-	events  []*Rule
-	all     []*Rule // in the order of the configuration
-	program *program
-	traces  *Traces
-	log     *slog.Logger
+	rules []*Rule // of spans, those that drop traces first
+	gates []gate  // theirs
+	// traceRules is how many of them drop traces.
+	traceRules int
+	above      []*Rule // of resources and scopes
+	events     []*Rule
+	all        []*Rule // in the order of the configuration
+	program    *program
+	traces     *Traces
+	log        *slog.Logger
 }
 
 // Rule is one condition. Its counters may be read at any time.

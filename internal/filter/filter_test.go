@@ -276,6 +276,21 @@ func TestDropTraceByItsResource(t *testing.T) {
 	}
 }
 
+// A span that goes because of its resource takes its trace along all the same.
+func TestDropTraceOfADroppedResource(t *testing.T) {
+	f := mustNew(t, Options{DropTrace: named(`span.name == "ingress"`), Resource: named(`attributes["team"] == "x"`), Traces: NewTraces(1000, time.Minute)})
+	e, span, x := f.Evaluator(), encoded(t, envoySpan()), headOf(t, textAttribute("team", "x"))
+	child := encoded(t, &tracepb.Span{TraceId: envoySpan().TraceId, Name: "app"})
+	for i, c := range []struct {
+		span, head []byte
+		want       Verdict
+	}{{child, x, Drop}, {child, nil, Keep}, {span, x, DropAll}, {child, nil, DropAll}} {
+		if got := e.Look(c.span, c.head, nil, false); got != c.want {
+			t.Errorf("span %d: %d, want %d", i, got, c.want)
+		}
+	}
+}
+
 func TestTracesAreForgotten(t *testing.T) { synctest.Test(t, testTracesAreForgotten) }
 
 func testTracesAreForgotten(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
 // Attributes of any length are passed over whole: the lengths are those at which a length has one more byte.
@@ -60,5 +62,20 @@ func TestLogsLittle(t *testing.T) {
 	f.Evaluator().Look(encoded(t, span), nil, nil, false)
 	if n := said.Len(); n == 0 || n > 1000 || f.Rules()[0].Errors.Load() != 1 {
 		t.Errorf("%d bytes are logged of %d errors", n, f.Rules()[0].Errors.Load())
+	}
+}
+
+// Of a large span nothing is kept that is larger than itself.
+func TestKeepsLittle(t *testing.T) {
+	span := envoySpan()
+	span.Attributes[3].Value = textAttribute("", strings.Repeat("x", 1<<20)).Value
+	span.Events = []*tracepb.Span_Event{{Name: "a"}}
+	e := mustNew(t, Options{SpanEvent: named(`name == "a"`)}).Evaluator()
+	e.Look(encoded(t, span), nil, nil, false)
+	if _, fewer := e.Events(); !fewer || e.view.whole != nil {
+		t.Errorf("an event is dropped: %t, and the decoded span is kept: %t", fewer, e.view.whole != nil)
+	}
+	if e.Look(encoded(t, envoySpan()), nil, nil, false); cap(e.out) > keepRoom {
+		t.Errorf("%d bytes are kept", cap(e.out))
 	}
 }
