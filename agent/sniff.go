@@ -95,8 +95,8 @@ func (s *sniffer) sort(c net.Conn) {
 		c.Close()
 		return
 	}
-	defer s.leave(c)
 	sorted, err := s.look(c)
+	s.leave(c) // before somebody else has it: close must not end what is being served
 	if err != nil || sorted.conn.SetDeadline(time.Time{}) != nil || !sorted.to.give(sorted.conn) {
 		c.Close()
 	}
