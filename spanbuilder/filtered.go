@@ -52,7 +52,7 @@ func (f *Filtered) enter(id uint64, mark uint16, now uint64) {
 	if f.any.Store(true); mark == byEntry {
 		f.entries.Store(true)
 	}
-	k := recent.Key{ID: id, Sub: uint16(id >> 24)}
+	k := recentKey(id)
 	var found recent.Found
 	for {
 		f.Look(k.ID, now, &found)
@@ -62,19 +62,10 @@ func (f *Filtered) enter(id uint64, mark uint16, now uint64) {
 	}
 }
 
-func markOf(k recent.Key, found *recent.Found) (most uint16) {
-	for _, s := range found.All() {
-		if s.Sub == k.Sub {
-			most = max(most, s.Mark)
-		}
-	}
-	return most
-}
-
 func (f *Filtered) mark(id, now uint64) uint16 {
 	var found recent.Found
 	f.Look(id, now, &found)
-	return markOf(recent.Key{ID: id, Sub: uint16(id >> 24)}, &found)
+	return markOf(recentKey(id), &found)
 }
 
 // Any tells whether there is any, Entries whether there is one that an entry has a part in. Until then there is nothing to ask.
@@ -112,7 +103,6 @@ type Deriver struct{ derivation }
 func hasRequestID(e *wire.Entry) bool { return len(e.Text(wire.RequestID)) > 0 }
 
 func (d *Deriver) request(e *wire.Entry, l *Logger) uint64 {
-	start, _ := e.Start.Unix()
-	node := l.nodeName()
-	return seenKey(d.requestKey(e.Text(wire.RequestID), node, start), start, node, e.Code)
+	_, seen := d.requestKeys(e, l)
+	return seen
 }

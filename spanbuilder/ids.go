@@ -26,9 +26,11 @@ type IDs struct{ *recent.Table }
 func NewIDs(bytes int) *IDs { return &IDs{recent.New(bytes, remember)} }
 
 func (t *IDs) key(trace propagation.TraceID, id propagation.SpanID) recent.Key {
-	h := idKey(trace, id)
-	return recent.Key{ID: h, Sub: uint16(h >> 24)}
+	return recentKey(idKey(trace, id))
 }
+
+// recentKey gives the key of a hash in a memory of what was seen.
+func recentKey(h uint64) recent.Key { return recent.Key{ID: h, Sub: uint16(h >> 24)} }
 
 // Known tells whether a span has left; now is in ticks.
 func (t *IDs) Known(trace propagation.TraceID, id propagation.SpanID, now uint64) (how How) {
@@ -51,13 +53,16 @@ func (t *IDs) Leave(trace propagation.TraceID, id propagation.SpanID, how How, n
 	}
 }
 
-func howOf(k recent.Key, f *recent.Found) How {
+func howOf(k recent.Key, f *recent.Found) How { return How(markOf(k, f)) }
+
+// markOf gives the highest mark that is remembered of k, 0 if none is.
+func markOf(k recent.Key, f *recent.Found) (most uint16) {
 	for _, s := range f.All() {
 		if s.Sub == k.Sub {
-			return How(s.Mark)
+			most = max(most, s.Mark)
 		}
 	}
-	return NotSeen
+	return most
 }
 
 // Settle makes the ids of a span that is made unlike those that have left. A SERVER whose id is taken, because Envoy's span

@@ -103,20 +103,25 @@ func seenKey(request, start, node uint64, code uint32) uint64 {
 
 // Key gives the item's key in the memory of requests.
 func (i *Item) Key() recent.Key {
-	k := seenKey(i.Request, i.Start, i.Node, i.Code)
-	return recent.Key{ID: k, Sub: uint16(k >> 24)}
+	return recentKey(seenKey(i.Request, i.Start, i.Node, i.Code))
 }
 
 // Keys are the fingerprints of an entry: what it has in common with its span, roughly and exactly, and with other reports
 // of the same request.
 type Keys struct{ Request, Seen, Print uint64 }
 
+// requestKeys gives what e, which l has logged, has in common with its span.
+func (d *derivation) requestKeys(e *wire.Entry, l *Logger) (request, seen uint64) {
+	start, _ := e.Start.Unix()
+	node := l.nodeName()
+	request = d.requestKey(e.Text(wire.RequestID), node, start)
+	return request, seenKey(request, start, node, e.Code)
+}
+
 // Keys gives those of e. A record that is told apart by the context that was sent with it has none until its headers were
 // read, see Print.
 func (id *Identity) Keys(e *wire.Entry, l *Logger) (k Keys) {
-	start, _ := e.Start.Unix()
-	k.Request = id.requestKey(e.Text(wire.RequestID), l.nodeName(), start)
-	k.Seen = seenKey(k.Request, start, l.nodeName(), e.Code)
+	k.Request, k.Seen = id.requestKeys(e, l)
 	if !byContext(e) {
 		k.Print = id.Print(e, l)
 	}

@@ -140,7 +140,7 @@ const withContext = 1 << 15
 // Enter remembers an entry of l with that fingerprint, and tells of which logger a copy came before, and whether that had
 // a trace context.
 func (t *Prints) Enter(print uint64, l *Logger, context bool, now uint64) (other uint16, had, repeated bool) {
-	k := recent.Key{ID: print, Sub: uint16(print >> 24)}
+	k := recentKey(print)
 	own := l.index
 	if context {
 		own |= withContext

@@ -157,8 +157,8 @@ func (c *compiler) add(x Condition, w *whole, err error, lazy func() (lazily, er
 		c.errs = append(c.errs, &ConditionError{x.Name, fmt.Errorf("cannot drop a trace by a span event: %q", x.Text)})
 		return
 	}
-	if at := collectorPath(x.Text); at != "" {
-		c.errs = append(c.errs, &ConditionError{x.Name, fmt.Errorf("cannot know %s, which is about requests to a collector: %q", at, x.Text)})
+	if asksCollector(x.Text) {
+		c.errs = append(c.errs, &ConditionError{x.Name, fmt.Errorf("cannot know otelcol, which is about requests to a collector: %q", x.Text)})
 		return
 	}
 	r := &Rule{Condition: x, DropTrace: c.dropTrace, mode: c.mode, all: w, Way: Decoded, Counts: new(Counts)}
@@ -197,15 +197,15 @@ func (c *compiler) aliases() {
 	}
 }
 
-// collectorPath gives a path of the context otelcol in a condition, "" if there is none.
-func collectorPath(condition string) string {
+// asksCollector tells whether a condition has a path of the context otelcol.
+func asksCollector(condition string) bool {
 	list, _ := scan(condition)
 	for i, t := range list {
 		if t.text == "otelcol" && (i == 0 || list[i-1].text != ".") && i+1 < len(list) && list[i+1].text == "." {
-			return "otelcol"
+			return true
 		}
 	}
-	return ""
+	return false
 }
 
 // numericAttributes gives the attributes of the span that a condition compares with a number.
