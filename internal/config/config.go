@@ -1,6 +1,6 @@
 // Package config takes one YAML file, which may be absent, and the process environment, and gives a checked Config.
 //
-// Every setting is declared once, in keys.go or, for what is done to spans, in filter.go, actions.go and redaction.go: its
+// Every setting is declared once, in keys.go or, for what is done to spans, in filter.go, sample.go, actions.go and redaction.go: its
 // place in Config, its default, what it accepts, and its text for users. The reader, the checks, the default file, the
 // reference (docs/config.md) and the JSON Schema all follow from that declaration, so a new setting is one field and one
 // entry.
@@ -15,7 +15,9 @@ type Config struct {
 	Correlate  Correlate
 	Spans      Spans
 	Pods       Pods
+	Metrics    Metrics
 	Filter     Filter
+	Sample     Sample
 	Attributes Attributes
 	Resource   Resource
 	Redaction  Redaction

@@ -96,7 +96,9 @@ func (n *node) accepted() string {
 		return "size, " + n.span()
 	case *time.Duration:
 		return "duration, " + n.span()
-	case *[]string, *[]Text, *[]Conditions, *[]Action:
+	case *Percent:
+		return "percentage, " + n.span()
+	case *[]string, *[]Text, *[]Conditions, *[]Action, *[]SampleRule:
 		return "list of " + text
 	case *map[string]string:
 		return "map of " + n.keyAccepts + " to " + text

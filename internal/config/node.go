@@ -40,7 +40,7 @@ type rules struct {
 
 // value is what a key can hold.
 type value interface {
-	string | int | bool | Size | time.Duration | []string | []Text | map[string]string
+	string | int | bool | Size | Percent | time.Duration | []string | []Text | map[string]string
 }
 
 // key declares the setting name, kept at at, and writes its default there.
@@ -86,7 +86,7 @@ func oneOfAnyCase(words ...string) func(*rules) {
 	return func(r *rules) { r.words, r.anyCase = words, true }
 }
 
-func between[N int | Size | time.Duration](lo, hi N) func(*rules) {
+func between[N int | Size | Percent | time.Duration](lo, hi N) func(*rules) {
 	return func(r *rules) { r.min, r.max = int64(lo), int64(hi) }
 }
 
@@ -127,6 +127,8 @@ func (n *node) span() string {
 		return fmt.Sprintf("%v to %v", Size(n.min), Size(n.max))
 	case *time.Duration:
 		return fmt.Sprintf("%v to %v", duration(n.min), duration(n.max))
+	case *Percent:
+		return fmt.Sprintf("%v to %v", Percent(n.min), Percent(n.max))
 	}
 	return fmt.Sprintf("%d to %d", n.min, n.max)
 }

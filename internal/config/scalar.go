@@ -36,6 +36,8 @@ func (n *node) set(s scalar) error {
 		return into(at, n.parseSize, s)
 	case *time.Duration:
 		return into(at, n.parseDuration, s)
+	case *Percent:
+		return into(at, n.parsePercent, s)
 	}
 	panic(fmt.Sprintf("config: the key %s of type %T is no scalar", n.name, n.at))
 }
@@ -113,6 +115,14 @@ func (n *node) parseDuration(s scalar) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is not a duration like 200ms, 10s or 5m", s.text)
 	}
 	return d, n.inRange(duration(d), int64(d))
+}
+
+func (n *node) parsePercent(s scalar) (Percent, error) {
+	p, err := ParsePercent(s.text)
+	if err != nil {
+		return 0, err
+	}
+	return p, n.inRange(p, int64(p))
 }
 
 func (n *node) inRange(shown any, v int64) error {

@@ -42,7 +42,7 @@ func (n *node) schema() object {
 		s = object{"type": append(one, "array", "null"), "items": object{"type": one}}
 	case *[]Text:
 		s = object{"type": []string{"array", "null"}, "items": n.textSchema()}
-	case *[]Conditions, *[]Action:
+	case *[]Conditions, *[]Action, *[]SampleRule:
 		s = object{"type": []string{"array", "null"}, "items": n.elements.schema()}
 	case *[]string:
 		s = object{"type": []string{"array", "null"}, "uniqueItems": true, "items": n.textSchema()}
@@ -87,6 +87,10 @@ func (n *node) textSchema() object {
 	case *Size:
 		number := object{"type": "integer", "minimum": n.min, "maximum": n.max}
 		text := object{"type": "string", "pattern": "^[0-9]+(B|[KMG]i?B)?$"}
+		return object{"anyOf": []object{number, text, variableSchema()}}
+	case *Percent:
+		number := object{"type": "number", "minimum": 100 * Percent(n.min).Share(), "maximum": 100 * Percent(n.max).Share()}
+		text := object{"type": "string", "pattern": `^[0-9]+(\.[0-9]+)?%?$`}
 		return object{"anyOf": []object{number, text, variableSchema()}}
 	case *time.Duration:
 		accepted = object{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`}
@@ -140,6 +144,8 @@ func (n *node) jsonDefault() any {
 		return at.String()
 	case *time.Duration:
 		return duration(*at).String()
+	case *Percent:
+		return 100 * at.Share()
 	}
 	return n.at // pointers become what they point to
 }

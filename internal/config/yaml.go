@@ -22,6 +22,8 @@ func (n *node) yaml() string {
 		return strconv.Itoa(*at)
 	case *Size:
 		return at.String()
+	case *Percent:
+		return at.String()
 	case *time.Duration:
 		return duration(*at).String()
 	case *[]string:
