@@ -35,6 +35,10 @@ func (f *Filter) Evaluator() *Evaluator {
 	if f.Empty() {
 		return nil
 	}
+	return f.evaluator()
+}
+
+func (f *Filter) evaluator() *Evaluator {
 	e := &Evaluator{f: f, known: map[resourceKey]*resource{}}
 	e.view.filter, e.view.program, e.view.values = f, f.program, make([]value, len(f.program.span.names))
 	return e
@@ -56,8 +60,7 @@ func (e *Evaluator) Look(span, head, scope []byte, made bool) Verdict {
 const keepRoom = 64 << 10
 
 func (e *Evaluator) look(span, head, scope []byte, made bool) Verdict {
-	v, r := &e.view, e.resource(head, scope)
-	v.span, v.made, v.resource, v.room, v.given = span, made, r, v.room[:0], 0
+	v, r := &e.view, e.see(span, head, scope, made)
 	e.fewer = false
 	if r.verdict != Keep {
 		return e.below(span, made)
@@ -73,6 +76,13 @@ func (e *Evaluator) look(span, head, scope []byte, made bool) Verdict {
 		return e.dropEvents()
 	}
 	return Keep
+}
+
+// see makes the view look at a span.
+func (e *Evaluator) see(span, head, scope []byte, made bool) *resource {
+	v, r := &e.view, e.resource(head, scope)
+	v.span, v.made, v.resource, v.room, v.given = span, made, r, v.room[:0], 0
+	return r
 }
 
 // rules lets the first n rules say what becomes of the span at which the view looks.
@@ -193,6 +203,13 @@ func (e *Evaluator) judge(r *resource) {
 	whole := decode(r.head, r.scope, nil)
 	for _, rule := range e.f.above {
 		is, err := rule.all.above(whole)
+		if e.f.selects {
+			if err != nil {
+				e.f.failed(rule, err)
+			}
+			r.holds = append(r.holds, is && err == nil)
+			continue
+		}
 		switch {
 		case err != nil && e.f.failed(rule, err):
 			r.verdict, r.rule = Failed, rule

@@ -74,6 +74,7 @@ type Filter struct {
 	all        []*Rule // in the order of the configuration
 	program    *program
 	traces     *Traces
+	selects    bool // it is a Selector's
 	log        *slog.Logger
 }
 
@@ -88,6 +89,7 @@ type Rule struct {
 	quick *quick
 	lazy  lazily
 	all   *whole
+	above int // its place among those of resources and scopes
 }
 
 // Counts are what a rule has done. A rule that inherits has them in common with the one before, which may go on for a while.
@@ -199,7 +201,7 @@ func (f *Filter) failed(r *Rule, err error) bool {
 	const pause = 60
 	if now, last := time.Now().Unix(), r.told.Load(); r.mode != silent && now-last >= pause && r.told.CompareAndSwap(last, now) {
 		text := err.Error() // may repeat a value of any size
-		f.log.Warn("a filter's condition failed; such errors are logged once a minute", "rule", r.Name, "condition", r.Text,
+		f.log.Warn("a condition failed; such errors are logged once a minute", "rule", r.Name, "condition", r.Text,
 			"error", strings.ToValidUTF8(text[:min(len(text), mostError)], ""))
 	}
 	return r.mode == propagate
@@ -208,7 +210,7 @@ func (f *Filter) failed(r *Rule, err error) bool {
 // mixed warns, once for each rule, of a number that is compared with a text: they are unequal, and in no order.
 func (f *Filter) mixed(r *Rule, key string, text []byte) {
 	if r.warned.CompareAndSwap(false, true) {
-		f.log.Warn("a filter compares a number with an attribute that is a text, which holds for != alone; Envoy's own attributes are texts",
+		f.log.Warn("a condition compares a number with an attribute that is a text, which holds for != alone; Envoy's own attributes are texts",
 			"rule", r.Name, "condition", r.Text, "attribute", key, "value", string(text[:min(len(text), 64)]))
 	}
 }

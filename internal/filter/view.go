@@ -30,6 +30,7 @@ type resource struct {
 	values      []value // by slot
 	verdict     Verdict // of the conditions that ask for nothing else
 	rule        *Rule   // whose it is
+	holds       []bool  // for a Selector: each of them
 }
 
 // aliased gives an attribute of a span that was made from an entry, by another name than its own.
