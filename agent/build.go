@@ -53,7 +53,7 @@ func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.L
 		requests: spanbuilder.NewRequests(requestMemory),
 		prints:   spanbuilder.NewPrints(printMemory),
 		ids:      spanbuilder.NewIDs(idMemory),
-		filtered: spanbuilder.NewFiltered(filteredMemory),
+		verdicts: spanbuilder.NewVerdicts(verdictMemory),
 		began:    time.Now(),
 	}
 	s, err := newSettings(c, index, nil, log)
@@ -78,8 +78,8 @@ const (
 	requestMemory = 4 << 20
 	printMemory   = 2 << 20
 	idMemory      = 2 << 20
-	// and of requests that were filtered, which have two words each
-	filteredMemory = 1 << 20
+	// and of requests of which something was decided, which have two words each
+	verdictMemory = 2 << 20
 )
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -39,13 +38,7 @@ func newRules(c *config.Config, old *rules, log *slog.Logger) (*rules, error) {
 
 func newFilter(c *config.Config, old *rules, log *slog.Logger) (*filter.Filter, error) {
 	texts := map[string]config.Text{}
-	conditions := func(list []config.Text) (all []filter.Condition) {
-		for _, t := range list {
-			texts[t.Path] = t
-			all = append(all, filter.Condition{Name: t.Path, Text: t.Value})
-		}
-		return all
-	}
+	conditions := func(list []config.Text) []filter.Condition { return conditionsOf(list, texts) }
 	f := &c.Filter
 	o := filter.Options{ErrorMode: f.ErrorMode, Presets: f.Presets, Resource: conditions(f.Traces.Resource), Span: conditions(f.Traces.Span),
 		SpanEvent: conditions(f.Traces.SpanEvent), DropTrace: conditions(f.DropTrace.Conditions), Log: log}
@@ -59,15 +52,7 @@ func newFilter(c *config.Config, old *rules, log *slog.Logger) (*filter.Filter, 
 	if err == nil {
 		return made, nil
 	}
-	var problems []config.Problem
-	for _, e := range unjoin(err) {
-		at, ok := errors.AsType[*filter.ConditionError](e)
-		if !ok {
-			return nil, fmt.Errorf("cannot make the filters: %w", e)
-		}
-		problems = append(problems, texts[at.Name].Problem(at.Err))
-	}
-	return nil, config.Problems(c.File, problems...)
+	return nil, conditionProblems(c, err, texts, "the filters")
 }
 
 // tracesOf keeps what is remembered of traces, unless how many or for how long has changed.

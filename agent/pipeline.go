@@ -54,9 +54,10 @@ type Pipeline struct {
 	requests *spanbuilder.Requests
 	prints   *spanbuilder.Prints
 	ids      *spanbuilder.IDs
-	filtered *spanbuilder.Filtered
+	verdicts *spanbuilder.Verdicts
 	attempts atomic.Bool // somebody logs attempts
 	sharing  atomic.Bool // somebody shares span ids
+	hints    atomic.Bool // an Envoy's span has said more about sampling than its trace id
 	began    time.Time
 
 	// The ledgers, and what was seen on the way.
@@ -177,7 +178,7 @@ func (s *source) take(i *item) {
 		s.p.Entries.Dropped[i.why].Add(1)
 		return
 	}
-	e, id := &i.entry, s.identity
+	p, e, id := s.p, &i.entry, s.identity
 	id.Headers(e)
 	if i.keys.Print == 0 {
 		i.keys.Print = id.Print(e, s.logger)
@@ -195,8 +196,16 @@ func (s *source) take(i *item) {
 	id.Read(e, s.logger)
 	s.sentBy(e)
 	s.seen()
+	if s.refused(e) {
+		p.Entries.Dropped[ledger.EntryUnsampled].Add(1)
+		return
+	}
+	if s.early() {
+		p.Entries.Dropped[ledger.EntrySampledOut].Add(1)
+		return
+	}
 	if why, shed := s.shed(e); shed {
-		s.p.Entries.Dropped[why].Add(1)
+		p.Entries.Dropped[why].Add(1)
 		return
 	}
 	if e.TCP {
@@ -208,11 +217,11 @@ func (s *source) take(i *item) {
 	w := &s.waiting
 	w.SetEntry(e, s.logger, id, i.keys, s.now)
 	w.Waits, w.Replaces = !s.logger.Silent() && id.Expected(), replaces
-	if w.What == spanbuilder.AttemptItem && !s.p.attempts.Load() {
-		s.p.attempts.Store(true)
+	if w.What == spanbuilder.AttemptItem && !p.attempts.Load() {
+		p.attempts.Store(true)
 	}
-	joins := replaces || s.p.requests.Joins(w, s.joining.Unpaired, recent.Ticks(s.now))
-	if joins && s.keep(s.p, w, e.Input()) {
+	joins := replaces || p.requests.Joins(w, s.joining.Unpaired, recent.Ticks(s.now))
+	if joins && s.keep(p, w, e.Input()) {
 		s.tally.entriesWaiting++
 		return
 	}
@@ -331,10 +340,14 @@ func (s *inlet) take(origin *spanbuilder.Origin, poisoned bool, mark traces.Mark
 	}
 	envoy := s.look.Look(i, &s.span, origin, format, s.now)
 	i.Zipkin, i.Shared = mark&traces.Zipkin != 0, mark&traces.Shared != 0
+	if s.early() {
+		p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
+		return true
+	}
 	s.sentBy(i, origin)
 	bytes, repaired := s.extender.Clean(s.builder, &s.span, poisoned, s.look.URLs)
 	s.tally.repaired += int64(repaired)
-	joins := envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load()
+	joins := envoy && p.attempts.Load() || i.Zipkin && p.sharing.Load() || s.byRule && i.What == spanbuilder.AttemptSpan
 	if i.What == spanbuilder.ProxySpan {
 		joins = p.requests.Span(i, s.nodeOf(i), joins, recent.Ticks(s.now))
 		if !joins {

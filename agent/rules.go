@@ -7,8 +7,6 @@ import (
 	"github.com/alspan/alspan/internal/attributes"
 	"github.com/alspan/alspan/internal/filter"
 	"github.com/alspan/alspan/internal/ledger"
-	"github.com/alspan/alspan/internal/propagation"
-	"github.com/alspan/alspan/internal/recent"
 	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/wire"
 	"github.com/alspan/alspan/spanbuilder"
@@ -32,10 +30,7 @@ type finisher struct {
 	scope    *attributes.Editor
 	deriver  spanbuilder.Deriver
 	by       *rules
-	// The last span made from an entry that was dropped.
-	goneTrace propagation.TraceID
-	goneSpan  propagation.SpanID
-	changed   struct{ from, to *ring.Resource }
+	changed  struct{ from, to *ring.Resource }
 }
 
 func newFinisher(r *rules) finisher {
@@ -69,18 +64,22 @@ func (f *finisher) drops(field []byte, r *ring.Resource, entry bool) (ledger.Spa
 	return 0, false
 }
 
-// change gives the field with the rules' changes of its span. It appends to it where there is room, like append.
-func (f *finisher) change(field []byte) []byte {
+// change gives the field with the changes of its span: what was sampled, and what the rules change. It appends to it where there is
+// room, like append.
+func (w *writer) change(field []byte) []byte {
 	span := body(field)
 	head := len(field) - len(span)
 	changed := span
-	if f.look != nil {
-		if fewer, ok := f.look.Events(); ok {
+	if w.look != nil {
+		if fewer, ok := w.look.Events(); ok {
 			changed = append(span[:0], fewer...)
 		}
 	}
-	if f.edit != nil {
-		changed = f.edit.Span(changed)
+	if w.active {
+		changed = w.judge.Note(changed, w.verdict)
+	}
+	if w.edit != nil {
+		changed = w.edit.Span(changed)
 	}
 	if len(changed) == len(span) && (len(span) == 0 || &changed[0] == &span[0]) {
 		return field
@@ -112,49 +111,3 @@ func reframe(field []byte, head int, message []byte) []byte {
 	copy(whole, tag[:n])
 	return whole
 }
-
-// droppedRequest remembers that the SERVER made from e was dropped, droppedSpan that one that came was.
-func (w *writer) droppedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.goneTrace, w.goneSpan = c.Trace, c.Own
-	w.p.filtered.Entry(&w.deriver, e, l, c, w.ticks())
-}
-
-// droppedSpan is explained at droppedRequest.
-func (w *writer) droppedSpan(s *spanbuilder.Item, joined bool) {
-	w.p.filtered.Span(s, joined, w.ticks())
-}
-
-// below tells whether a span that would be made is below one of the same request that was dropped: it goes, too.
-func (w *writer) below(trace propagation.TraceID, parent propagation.SpanID) bool {
-	if !w.p.filtered.Any() || (trace != w.goneTrace || parent != w.goneSpan) && !w.p.filtered.Below(trace, parent, w.ticks()) {
-		return false
-	}
-	w.filtered()
-	return true
-}
-
-// late tells whether a span that would be made is of a request whose other half was dropped.
-func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger) bool {
-	if !w.p.filtered.Any() || !w.p.filtered.Request(&w.deriver, e, l, w.ticks()) {
-		return false
-	}
-	w.filtered()
-	return true
-}
-
-// ofDropped tells whether a span that came is of a request that was dropped.
-func (w *writer) ofDropped(s *spanbuilder.Item) bool {
-	if !w.p.filtered.Entries() || s.What == spanbuilder.ZipkinSpan || !w.p.filtered.Came(s, w.ticks()) {
-		return false
-	}
-	w.p.Spans.Dropped[ledger.SpanFiltered].Add(1)
-	return true
-}
-
-// filtered counts a span that would have been made.
-func (w *writer) filtered() {
-	w.tally.made++
-	w.p.Spans.Dropped[ledger.SpanFiltered].Add(1)
-}
-
-func (w *writer) ticks() uint64 { return recent.Ticks(w.p.clock()) }

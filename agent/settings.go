@@ -5,6 +5,7 @@ import (
 
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/pods"
+	"github.com/alspan/alspan/internal/sampler"
 	"github.com/alspan/alspan/spanbuilder"
 )
 
@@ -15,35 +16,42 @@ type settings struct {
 	senders *spanbuilder.Senders
 	joining spanbuilder.JoinOptions
 	tcp     bool
-	rules   *rules // nil: there are none
+	rules   *rules           // nil: there are none
+	sampler *sampler.Sampler // nil: nothing is ever sampled
+	unsampled
 }
 
 // newSettings makes those that c describes. What the old ones have learned goes on.
 func newSettings(c *config.Config, index *pods.Index, old *settings, log *slog.Logger) (*settings, error) {
 	s := &settings{
-		builder: spanbuilder.New(spanOptions(c, index)),
-		senders: spanbuilder.NewSenders(index, podOptions(c), version()),
-		joining: joinOptions(c),
-		tcp:     c.Spans.TCP,
+		builder:   spanbuilder.New(spanOptions(c, index)),
+		senders:   spanbuilder.NewSenders(index, podOptions(c), version()),
+		joining:   joinOptions(c),
+		tcp:       c.Spans.TCP,
+		unsampled: parseUnsampled(c.Sample.Unsampled),
 	}
 	var before *rules
 	if old != nil {
 		s.builder.Starts, before = old.builder.Starts, old.rules
 	}
 	var err error
-	s.rules, err = newRules(c, before, log)
+	if s.rules, err = newRules(c, before, log); err != nil {
+		return nil, err
+	}
+	s.sampler, err = newSampler(c, log)
 	return s, err
 }
 
 // renew takes the settings of this moment, and tells whether they are new.
 func (w *writer) renew() bool {
-	now := w.p.settings.Load()
-	if now == w.settings {
-		return false
+	now, before := w.p.settings.Load(), w.settings
+	if now != before {
+		w.settings, w.of = now, now.senders.Resources()
+		w.finisher = newFinisher(now.rules)
+		w.judge = now.sampler.Judge()
 	}
-	w.settings, w.of = now, now.senders.Resources()
-	w.finisher = newFinisher(now.rules)
-	return true
+	w.sampling.look(now.sampler)
+	return now != before
 }
 
 // renew takes the settings of this moment for a stream.

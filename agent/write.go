@@ -12,6 +12,7 @@ import (
 type writer struct {
 	*settings
 	finisher
+	sampling
 	p        *Pipeline
 	out      ring.Producer
 	extender spanbuilder.Extender
@@ -26,62 +27,68 @@ func (p *Pipeline) writer() writer {
 	return w
 }
 
-// Server writes the span that an entry tells of, Client the one below it for the request to the upstream.
+// Server writes the span that an entry tells of, Client the one below it for the request to the upstream. What is decided of a request
+// holds for all of its spans.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	w.tally.rows[c.Row]++
-	if !w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) }) {
-		w.droppedRequest(e, l, c)
-	}
+	w.follow = spanbuilder.Verdict{}
+	w.decidedRequest(e, l, c, w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) }))
 }
 
 // Client is explained at Server.
 func (w *writer) Client(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, id propagation.SpanID) {
-	if w.below(c.Trace, c.Own) {
-		return
+	if w.follows(w.below(c.Trace, c.Own)) {
+		w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Client(dst, e, l, c, id) })
 	}
-	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Client(dst, e, l, c, id) })
 }
 
 // Inner writes an INTERNAL span below one of somebody else, Attempt the CLIENT span of one attempt.
 func (w *writer) Inner(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	if w.below(c.Trace, c.Parent) || w.late(e, l) {
-		return
+	v := w.below(c.Trace, c.Parent)
+	if v.What == spanbuilder.Undecided {
+		v = w.p.verdicts.Request(&w.deriver, e, l, w.ticks())
 	}
-	if !w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Inner(dst, e, l, c) }) {
-		w.droppedRequest(e, l, c)
+	if w.follows(v) {
+		w.decidedRequest(e, l, c, w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Inner(dst, e, l, c) }))
 	}
 }
 
 // Attempt is explained at Inner.
 func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	if w.below(c.Trace, c.Parent) {
-		return
+	if w.follows(w.below(c.Trace, c.Parent)) {
+		w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Attempt(dst, e, l, c) })
 	}
-	w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Attempt(dst, e, l, c) })
 }
 
-// made writes a span of an entry, false if a filter dropped it.
-func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) bool {
+// made writes a span of an entry and gives what was decided of it.
+func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) spanbuilder.Verdict {
 	w.tally.made++
+	w.ofEntry(c)
+	if w.active && w.follow.What != spanbuilder.Kept {
+		if why, drops := w.judge.Early(&w.subject, c.TraceState); drops {
+			w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
+			return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(why)}
+		}
+	}
 	w.begin(w.of.Made(l, c.Pod))
 	return w.write(usualSpan, nil, e, encode)
 }
 
 // Span writes a span that came, with what e says added to it unless e is nil.
 func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	if w.ofDropped(s) {
+	if w.follow = w.came(s); w.follow.Drops() {
+		w.dropped(w.follow)
 		return
 	}
+	w.ofSpan(s, c)
 	w.begin(w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s, l)))
 	usual := len(s.Bytes) + usualSpan
 	if e == nil {
 		usual = w.builder.SpanBound(s, nil)
 	}
-	if !w.write(usual, s, e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
+	w.decidedSpan(s, e != nil, w.write(usual, s, e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
 		return w.extender.Span(w.builder, dst, s, change, e, l, c)
-	}) {
-		w.droppedSpan(s, e != nil)
-	}
+	}))
 }
 
 // begin begins spans of a resource.
@@ -98,40 +105,52 @@ type encoding func(dst []byte) ([]byte, spanbuilder.Repairs)
 const usualSpan = 3 << 10
 
 // write encodes a span of s, of e or of both in place, into room for usual bytes or else for the most that it can need, lets the rules
-// have their say, and commits it. It gives false if a filter dropped it.
-func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode encoding) (kept bool) {
-	judged := w.look == nil
+// and the sampler have their say, and commits it. It gives what was decided; Undecided if there was no room.
+func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode encoding) (decided spanbuilder.Verdict) {
 	for n, most := usual, 0; ; n = most {
 		dst, ok := w.out.Reserve(n)
 		if !ok {
 			w.p.Spans.Dropped[ledger.SpanFull].Add(1)
-			return true
+			return spanbuilder.Verdict{}
 		}
 		span, repairs := encode(dst)
 		fits := len(span) <= cap(dst)
-		if fits && w.by != nil {
-			if !judged {
-				if why, drops := w.drops(span, w.from, e != nil); drops {
-					w.p.Spans.Dropped[why].Add(1)
-					return false
+		if fits && (w.by != nil || w.active) {
+			if decided.What == spanbuilder.Undecided {
+				if decided = w.decide(span, e != nil); decided.Drops() {
+					return decided
 				}
-				judged = true
 			}
 			span = w.change(span)
 		}
 		if w.out.Commit(span) {
 			w.tally.repaired += int64(repairs.UTF8)
 			w.tally.cut += int64(repairs.Cut)
-			return true
+			return decided
 		}
 		if fits { // the rules have made it longer
 			most = len(span) + changeRoom
 		}
 		if most = max(most, w.bound(s, e)); n >= most {
 			w.p.Spans.Dropped[ledger.SpanOversize].Add(1)
-			return true
+			return spanbuilder.Verdict{}
 		}
 	}
+}
+
+// decide lets the filters and then the sampler decide on an encoded span, and counts what is dropped.
+func (w *writer) decide(field []byte, entry bool) spanbuilder.Verdict {
+	if w.look != nil {
+		if why, drops := w.drops(field, w.from, entry); drops {
+			w.p.Spans.Dropped[why].Add(1)
+			return spanbuilder.Verdict{What: spanbuilder.Filtered}
+		}
+	}
+	v := w.sample(field, entry)
+	if v.Drops() {
+		w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
+	}
+	return v
 }
 
 // bound gives the most bytes that a span of s, of e or of both can take before the rules change it.
@@ -149,4 +168,5 @@ const changeRoom = 1 << 10
 func (w *writer) flush() {
 	w.out.End()
 	w.tally.flush(w.p)
+	w.judge.Flush()
 }

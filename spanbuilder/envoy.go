@@ -134,32 +134,11 @@ const requestTimeout wire.ResponseFlags = 1 << 2
 // callerLeft has the flags of a caller who went away: not an error of anybody here.
 const callerLeft = wire.DownstreamTermination | downstreamReset
 
-// status writes error.type and the span's status: 5xx is an error of a SERVER, 4xx and 5xx of a CLIENT, and so is a
-// request without an answer, except when it was the caller who went away.
+// status writes error.type and the span's status.
 func (r *request) status() {
-	e, failure := r.e, ""
-	switch {
-	case r.rpc.failed(r.kind):
-		failure = r.rpc.statusName()
-	case r.brokenOff():
-		failure = r.noAnswer()
-	case r.answered:
-		if e.Code < 400 || e.Code < 500 && r.kind != kindClient {
-			return
-		}
-		failure = codeText(e.Code)
-	case e.Flags&callerLeft != 0:
+	failure := r.failure()
+	if failure == "" {
 		return
-	case e.Flags == 0 && (e.TCP || e.Code != 0 && e.Code < 400): // Envoy did not need the host, or what it did is not known
-		return
-	case e.Flags == 0 && e.Code == 0 && e.Type == wire.UpstreamEnd && e.At(wire.CodeDetails).Len() == 0:
-		// Envoy gave the attempt up, because it took too long or because the caller left: the record of the request says which.
-		if !r.c.TimedOut {
-			return
-		}
-		failure = requestTimeout.First()
-	default:
-		failure = r.noAnswer()
 	}
 	r.str(errorTypeKey, failure)
 	if r.came != nil && r.came.StatusCode != 0 {
@@ -168,6 +147,34 @@ func (r *request) status() {
 	const statusError = 2 // message Status { string message = 2; StatusCode code = 3; }
 	r.dst = wire.AppendVarint(r.dst, spanStatus<<3|wire.Bytes)
 	r.dst = wire.AppendUint(append(r.dst, 2), 3, statusError)
+}
+
+// failure gives what went wrong, "" if nothing did: 5xx is an error of a SERVER, 4xx and 5xx of a CLIENT, and so is a request without an
+// answer, except when it was the caller who went away.
+func (r *request) failure() string {
+	e := r.e
+	switch {
+	case r.rpc.failed(r.kind):
+		return r.rpc.statusName()
+	case r.brokenOff():
+		return r.noAnswer()
+	case r.answered:
+		if e.Code < 400 || e.Code < 500 && r.kind != kindClient {
+			return ""
+		}
+		return codeText(e.Code)
+	case e.Flags&callerLeft != 0:
+		return ""
+	case e.Flags == 0 && (e.TCP || e.Code != 0 && e.Code < 400): // Envoy did not need the host, or what it did is not known
+		return ""
+	case e.Flags == 0 && e.Code == 0 && e.Type == wire.UpstreamEnd && e.At(wire.CodeDetails).Len() == 0:
+		// Envoy gave the attempt up, because it took too long or because the caller left: the record of the request says which.
+		if !r.c.TimedOut {
+			return ""
+		}
+		return requestTimeout.First()
+	}
+	return r.noAnswer()
 }
 
 // codeTexts are the texts of all codes that there can be.

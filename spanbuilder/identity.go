@@ -10,22 +10,25 @@ import (
 
 // Claim is what one entry proves about its place in a trace. What is not proven is derived (Own) or zero (Parent, Up).
 type Claim struct {
-	Row        int // index into the table of evidence
-	Trace      propagation.TraceID
-	Own        propagation.SpanID // the span of this request
-	Parent     propagation.SpanID // the caller's span
-	Up         propagation.SpanID // an id that went upstream and is not Own
-	Flags      byte               // W3C trace flags of the context that counts
-	Logged     propagation.SpanID // the id of the context that counts, zero if there is none
-	Injected   Injected           // whether Envoy has overwritten that id
-	Derived    bool               // Own was not known, so that nobody else can have it
-	NoClient   bool               // a CLIENT is there already, or comes from elsewhere
-	Unsampled  bool               // that context says that the trace is not sampled
-	TimedOut   bool               // it is an attempt of a request that Envoy gave up, being too late
-	TraceState []byte             // borrowed from the entry, unchecked
-	Pod        *pods.Pod          // the sender, nil if it is not known
-	Links      [propagation.NumFormats]propagation.Context
-	NumLinks   int // of Links: valid contexts in other traces
+	Row         int // index into the table of evidence
+	Trace       propagation.TraceID
+	Own         propagation.SpanID // the span of this request
+	Parent      propagation.SpanID // the caller's span
+	Up          propagation.SpanID // an id that went upstream and is not Own
+	Flags       byte               // W3C trace flags of the context that counts
+	Logged      propagation.SpanID // the id of the context that counts, zero if there is none
+	Injected    Injected           // whether Envoy has overwritten that id
+	Derived     bool               // Own was not known, so that nobody else can have it
+	NoClient    bool               // a CLIENT is there already, or comes from elsewhere
+	Unsampled   bool               // that context says that the trace is not sampled
+	Refused     bool              // the tracer did not sample the request
+	Debug       bool               // B3: it has to be kept
+	Contextless bool               // no trace context, and nothing else, tells the trace
+	TimedOut    bool               // it is an attempt of a request that Envoy gave up, being too late
+	TraceState  []byte             // borrowed from the entry, unchecked
+	Pod         *pods.Pod          // the sender, nil if it is not known
+	Links       [propagation.NumFormats]propagation.Context
+	NumLinks    int // of Links: valid contexts in other traces
 }
 
 // Injected says whether Envoy has overwritten the logged id.
@@ -122,6 +125,34 @@ func (i *Identity) Claim(e *wire.Entry, l *Logger, c *Claim) {
 	i.Prove(c)
 }
 
+// Refused tells whether this Envoy's tracer did not sample the request of the entry last read: the flag of its context says so, which
+// counts in the tracer's own format only, or, without a context, its x-request-id.
+func (i *Identity) Refused() bool {
+	v := &i.found
+	tracer, known := v.logger.tracerFormat()
+	if v.logged != nil {
+		return v.logged.Decision == propagation.NotSampled && (!known || slices.Contains(family(tracer), v.format))
+	}
+	id := v.entry.Text(wire.RequestID)
+	return v.tagTrace.IsZero() && v.logger.reasons.Load() && isUUID(id) && id[reasonAt] == '4'
+}
+
+// SureTrace tells whether the entry last read and its span, if one comes, agree about the trace: it has a context in the tracer's
+// format.
+func (i *Identity) SureTrace() bool {
+	v := &i.found
+	tracer, known := v.logger.tracerFormat()
+	return v.logged != nil && v.tagTrace.IsZero() && (!known || slices.Contains(family(tracer), v.format))
+}
+
+// Trace gives the trace of the context of the entry last read; there must be one.
+func (i *Identity) Trace() propagation.TraceID { return i.found.logged.Trace }
+
+// Debug tells whether the context of the entry last read says that its trace has to be kept.
+func (i *Identity) Debug() bool {
+	return i.found.logged != nil && i.found.logged.Decision == propagation.Debug
+}
+
 // Unsampled tells whether the context of the entry last read says that its trace is not sampled.
 func (i *Identity) Unsampled() bool {
 	return i.found.logged != nil && i.found.logged.Decision == propagation.NotSampled
@@ -139,6 +170,7 @@ func (i *Identity) Prove(c *Claim) {
 		}
 	}
 	i.complete(v, c)
+	c.Refused, c.Debug, c.Contextless = i.Refused(), i.Debug(), v.logged == nil && v.tagTrace.IsZero()
 }
 
 // context finds the context that counts: the one in the format of this Envoy's tracer. It is the format whose id is not

@@ -62,6 +62,8 @@ type Item struct {
 	Kind   int32
 	Shared bool // it has its id from its caller, who reports a span with the same one
 	Zipkin bool
+	// Priority is what the attribute sampling.priority, or zipkin.debug, says: above 0 to keep it, below 0 to drop it.
+	Priority int8
 
 	table
 }
@@ -189,12 +191,14 @@ type Spans struct {
 // that has nothing to do with any entry.
 func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format, now int64) bool {
 	var component, node, rid []byte
+	*i = Item{}
 	p.URLs = p.URLs[:0]
 	p.node, p.podName, p.podNamespace = nil, nil, nil
 	code := uint32(0)
 	for n := range s.Len() {
 		key, value, ok := s.Attribute(n)
 		if !ok {
+			i.priority(key, s, n)
 			continue
 		}
 		switch string(key) {
@@ -213,9 +217,13 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 			p.podName = s.Bytes(value)
 		case "podNamespace":
 			p.podNamespace = s.Bytes(value)
+		case samplingPriority:
+			if n, err := strconv.ParseFloat(string(s.Bytes(value)), 64); err == nil {
+				i.prefer(n)
+			}
 		}
 	}
-	*i = Item{Origin: o, Kind: s.Kind}
+	i.Origin, i.Kind = o, s.Kind
 	i.facts = facts{What: ZipkinSpan, Arrived: now, Start: s.Start, End: s.End, Code: code, HasID: len(rid) > 0, Tracer: tracer}
 	copy(i.Trace[:], s.Bytes(s.TraceID))
 	copy(i.ID[:], s.Bytes(s.SpanID))
@@ -236,6 +244,30 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 		return false
 	}
 	return true
+}
+
+const samplingPriority = "sampling.priority"
+
+// priority takes an attribute that is no text.
+func (i *Item) priority(key []byte, s *wire.Span, n int) {
+	if string(key) == samplingPriority {
+		if v, ok := s.Number(n); ok {
+			i.prefer(v)
+		}
+	} else if string(key) == "zipkin.debug" {
+		if v, ok := s.Number(n); ok && v != 0 {
+			i.Priority = 1
+		}
+	}
+}
+
+// prefer takes a priority; a collector's sampler drops 0.
+func (i *Item) prefer(priority float64) {
+	if i.Priority == 0 {
+		if i.Priority = 1; priority <= 0 {
+			i.Priority = -1
+		}
+	}
 }
 
 // idKey gives the hash of a span's identity.

@@ -136,6 +136,9 @@ func (t *Table) send(s *Item, f Fate) {
 		t.holds.insert(s)
 		return
 	}
+	if t.follows(s) {
+		return
+	}
 	t.finish(s, f)
 }
 

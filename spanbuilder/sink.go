@@ -7,6 +7,8 @@ import (
 
 // Sink takes what the table has decided. What it is given is valid during the call; it frees nothing.
 type Sink interface {
+	// Undecided tells whether s, the span of an attempt, has to wait for what is decided of its request.
+	Undecided(s *Item) bool
 	// Span takes a span that came, with what e says added to it unless e is nil.
 	Span(s *Item, c Change, e *wire.Entry, l *Logger, claim *Claim)
 	// Server and Client take the spans that an entry proves.

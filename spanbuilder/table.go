@@ -49,22 +49,23 @@ type Table struct {
 	tried Claim // of an attempt that is handled meanwhile
 	cause Fate  // of what leaves alone
 
-	waiting  map[uint64]*Item               // by request
-	entries  list                           // for their spans
-	spans    list                           // for their entries
-	twins    list                           // poor entries, for a copy with trace context
-	holds    list                           // spans whose id may be shared, when all else is decided
-	tries    [3]list                        // attempts, by how long they have waited
-	callers  list                           // Envoy's CLIENT spans, for their attempts
-	clients  map[propagation.SpanID]*Item   // those in callers
-	attempts map[uint64][]*Item             // by node and x-request-id
-	byID     map[propagation.SpanID][]*Item // the same
-	heads    lately[head]                   // requests of nodes that log attempts
-	gone     lately[departed]               // spans that left without their entry
-	halves   halves
-	services map[uint64][]*Node // who exports spans as that service
-	unproven unproven
-	spare    *Item // chain of items to use again
+	waiting   map[uint64]*Item               // by request
+	entries   list                           // for their spans
+	spans     list                           // for their entries
+	twins     list                           // poor entries, for a copy with trace context
+	holds     list                           // spans whose id may be shared, when all else is decided
+	tries     [3]list                        // attempts, by how long they have waited
+	callers   list                           // Envoy's CLIENT spans, for their attempts
+	clients   map[propagation.SpanID]*Item   // those in callers
+	attempts  map[uint64][]*Item             // by node and x-request-id
+	byID      map[propagation.SpanID][]*Item // the same
+	followers followers
+	heads     lately[head]     // requests of nodes that log attempts
+	gone      lately[departed] // spans that left without their entry
+	halves    halves
+	services  map[uint64][]*Node // who exports spans as that service
+	unproven  unproven
+	spare     *Item // chain of items to use again
 
 	heldBytes int
 	lastNode  *Node // that was found
@@ -76,7 +77,7 @@ type Table struct {
 func NewTable(o JoinOptions, b *Builder, loggers *Loggers, requests *Requests, ids *IDs, cells *slab.Slab, sink Sink) *Table {
 	t := &Table{o: o, b: b, loggers: loggers, nodes: loggers.nodes, requests: requests, ids: ids, slab: cells, sink: sink, id: b.Identity(),
 		waiting: map[uint64]*Item{}, clients: map[propagation.SpanID]*Item{}, attempts: map[uint64][]*Item{}, byID: map[propagation.SpanID][]*Item{},
-		services: map[uint64][]*Node{}, unproven: unproven{}}
+		services: map[uint64][]*Node{}, unproven: unproven{}, followers: followers{byParent: map[uint64][]*Item{}}}
 	t.heads = newLately[head](mostHeads, int64(o.Wait+2*o.SpanWait), false)
 	t.gone = newLately[departed](mostGone, int64(remember), true)
 	t.halves.init(int64(o.SpanWait))
@@ -115,6 +116,7 @@ func (t *Table) Add(in *Item) {
 		t.arrives(i)
 		t.send(i, t.cause)
 	}
+	t.release()
 }
 
 // Touch brings what is remembered of an item that will be added soon into the processor's caches.
@@ -135,6 +137,7 @@ func (t *Table) Departed(s *Item) {
 		t.unwait(e)
 		t.lateEntry(e, t.departedOf(e))
 	}
+	t.release()
 }
 
 func (t *Table) at(now int64) { t.now, t.ticks = now, recent.Ticks(now) }
@@ -340,6 +343,7 @@ func (t *Table) finish(s *Item, f Fate) propagation.SpanID {
 	default:
 		t.sink.Span(s, change, nil, nil, nil)
 	}
+	t.decides(s)
 	id := s.ID
 	if !change.ID.IsZero() {
 		id = change.ID

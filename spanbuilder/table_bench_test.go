@@ -36,6 +36,7 @@ func (q *quietSink) Server(*wire.Entry, *Logger, *Claim)                     { q
 func (q *quietSink) Client(*wire.Entry, *Logger, *Claim, propagation.SpanID) {}
 func (q *quietSink) Inner(*wire.Entry, *Logger, *Claim)                      { q.inner++ }
 func (q *quietSink) Attempt(*wire.Entry, *Logger, *Claim)                    {}
+func (q *quietSink) Undecided(*Item) bool                                    { return false }
 func (q *quietSink) Ended(*Item, Fate)                                       {}
 
 // tableRig gives a table one request after the other: the bytes of one, with ids of their own.

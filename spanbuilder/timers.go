@@ -21,6 +21,9 @@ func (t *Table) due() (l *list, at int64) {
 		look(&t.tries[n], t.stage(n))
 	}
 	look(&t.holds, int64(t.o.SpanWait))
+	for n := range t.followers.lists {
+		look(&t.followers.lists[n], t.followFor(n))
+	}
 	return l, at
 }
 
@@ -44,10 +47,10 @@ func (t *Table) expire(l *list) {
 	switch l {
 	case &t.holds:
 		l.remove(i)
-		if i.pair != nil {
-			t.read(i.pair)
-		}
-		t.finish(i, t.fateOf(i))
+		t.letGo(i)
+	case &t.followers.lists[0], &t.followers.lists[1]:
+		t.unfollow(i)
+		t.letGo(i)
 	case &t.callers:
 		l.remove(i)
 		delete(t.clients, i.ID)
@@ -63,6 +66,7 @@ func (t *Table) expire(l *list) {
 		t.unwait(i)
 		t.timeUp(i)
 	}
+	t.release()
 }
 
 // fateOf gives the fate of a span that was held.
@@ -85,8 +89,8 @@ func (t *Table) Drain(now int64) {
 }
 
 // lists gives every list in which items wait.
-func (t *Table) lists() [8]*list {
-	return [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds}
+func (t *Table) lists() [10]*list {
+	return [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds, &t.followers.lists[0], &t.followers.lists[1]}
 }
 
 func (t *Table) force(why Fate, entryWait, spanWait int64) bool {

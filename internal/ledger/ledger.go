@@ -26,13 +26,15 @@ const (
 	EntryUnknown                           // a type that is newer than this agent
 	EntryShedUnsampled                     // the batching core was nearly full, and the trace is not sampled
 	EntryShedHealthy                       // the batching core was fuller still, and the request had not failed
+	EntryUnsampled                         // the tracer did not sample its request, and sample.unsampled says to follow it
+	EntrySampledOut                        // its trace is not one of those that are kept
 	EntryUnpaired                          // its span went elsewhere, and correlate.unpaired says drop
 	NumEntryDrops
 )
 
 var entryDrops = [NumEntryDrops]string{"malformed", "no_start_time", "tcp", "listener", "intermediate", "periodic", "tunnel",
 	"connected", "upstream_pool_ready", "upstream_periodic", "unknown_type",
-	"shed_unsampled", "shed_healthy", "unpaired"}
+	"shed_unsampled", "shed_healthy", "unsampled", "sampled_out", "unpaired"}
 
 func (d EntryDrop) String() string { return entryDrops[d] }
 
@@ -54,11 +56,12 @@ const (
 	SpanFiltered                       // a filter's condition matched it, or another span of the same request
 	SpanTraceFiltered                  // a condition matched that drops traces: it, or another span of the trace shortly before
 	SpanFilterFailed                   // a condition failed on it, and error_mode is propagate
+	SpanSampledOut                     // the sampler did not keep it, or its request
 	NumSpanDrops
 )
 
 var spanDrops = [NumSpanDrops]string{"core_full", "oversize", "rejected", "partial_success", "retry_exhausted", "shutdown", "malformed", "invalid_id", "already_made", "duplicate", "resource_too_large",
-	"filtered", "trace_filtered", "filter_failed"}
+	"filtered", "trace_filtered", "filter_failed", "sampled_out"}
 
 func (d SpanDrop) String() string { return spanDrops[d] }
 

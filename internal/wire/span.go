@@ -1,5 +1,7 @@
 package wire
 
+import "math"
+
 // Span is a flat view of an encoded opentelemetry.proto.trace.v1.Span: a table of where its values stand. It borrows the
 // input, and is reused from one span to the next.
 type Span struct {
@@ -11,6 +13,7 @@ type Span struct {
 // SpanFacts is what a span says besides its attributes.
 type SpanFacts struct {
 	TraceID, SpanID, ParentID Place
+	TraceState                Place
 	Name                      Place
 	Kind                      int32
 	Flags                     uint32
@@ -55,6 +58,8 @@ func (s *Span) walk(b []byte, look bool) (h Health) {
 			s.TraceID = p
 		case 2<<3 | Bytes:
 			s.SpanID = p
+		case 3<<3 | Bytes:
+			s.TraceState = p
 		case 4<<3 | Bytes:
 			s.ParentID = p
 		case 5<<3 | Bytes:
@@ -167,6 +172,28 @@ func (s *Span) Key(i int) []byte {
 //	message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; ... } }
 func (s *Span) Attribute(n int) (key []byte, value Place, isString bool) {
 	return attribute(s.in, int(s.attributes[n].from), int(s.attributes[n].to))
+}
+
+// Number gives the value of an attribute that is a number or, as 0 or 1, a truth value.
+func (s *Span) Number(n int) (v float64, ok bool) {
+	for r := Read(s.Bytes(s.attributes[n])); r.Next(); {
+		if r.Key != 2<<3|Bytes {
+			continue
+		}
+		for a := Read(r.Bytes); a.Next(); { // of a oneof the last one counts
+			switch a.Key {
+			case 2<<3 | Varint:
+				v, ok = float64(a.Int), true
+			case 3<<3 | Varint:
+				v, ok = float64(int64(a.Int)), true
+			case 4<<3 | Fixed64:
+				v, ok = math.Float64frombits(a.Int), true
+			default:
+				v, ok = 0, false
+			}
+		}
+	}
+	return v, ok
 }
 
 // attribute takes the KeyValue in[from:end] apart.

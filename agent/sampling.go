@@ -1,0 +1,174 @@
+package agent
+
+import (
+	"github.com/alspan/alspan/internal/ledger"
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/sampler"
+	"github.com/alspan/alspan/internal/wire"
+	"github.com/alspan/alspan/spanbuilder"
+)
+
+// sampling is how one goroutine asks the sampler.
+type sampling struct {
+	judge   *sampler.Judge // nil: nothing is ever sampled
+	active  bool           // something is, for the time of one message
+	byRule  bool           // and by more than the trace id: all of a request follows one verdict
+	subject sampler.Subject
+	verdict sampler.Verdict     // on the span at hand
+	follow  spanbuilder.Verdict // on the request of the span at hand, if it is known
+	// What was decided of the last span made from an entry.
+	last struct {
+		trace propagation.TraceID
+		span  propagation.SpanID
+		spanbuilder.Verdict
+	}
+}
+
+// look takes the state of the sampler for the time of one message.
+func (s *sampling) look(of *sampler.Sampler) {
+	s.active = of.Active()
+	s.byRule = s.active && of.ByRequest()
+}
+
+// ofEntry makes the subject that of a span made from an entry. Where every entry makes one, the tracer's sampling has no part in it.
+func (w *writer) ofEntry(c *spanbuilder.Claim) {
+	w.subject = sampler.Subject{Trace: c.Trace, Contextless: c.Contextless, All: w.unsampled == keepAll || c.Contextless,
+		Unsampled: c.Refused && w.unsampled == keepFailed, Debug: c.Debug}
+}
+
+// ofSpan makes the subject that of a span that came, with what an entry says of it if c is not nil.
+func (w *writer) ofSpan(i *spanbuilder.Item, c *spanbuilder.Claim) {
+	w.subject = sampler.Subject{Trace: i.Trace, Priority: i.Priority, Debug: c != nil && c.Debug}
+}
+
+// unsampled says what becomes of entries whose requests the tracer has not sampled.
+type unsampled uint8
+
+const (
+	followTracer unsampled = iota // they make no span
+	keepAll                       // they are like all others
+	keepFailed                    // those that have failed make spans
+)
+
+func parseUnsampled(name string) unsampled {
+	return map[string]unsampled{"all": keepAll, "errors_always": keepFailed}[name]
+}
+
+// refused tells whether the entry last read makes no span because the tracer has not sampled its request.
+func (s *source) refused(e *wire.Entry) bool {
+	if s.unsampled == keepAll || !s.identity.Refused() {
+		return false
+	}
+	return s.unsampled == followTracer || !s.builder.Failed(e, s.logger)
+}
+
+// early tells whether the entry last read makes no span whatever else it says. Its span, if it has one, is treated alike: what both
+// know of the trace is the same.
+func (s *source) early() bool {
+	if !s.active || s.byRule || !s.identity.SureTrace() {
+		return false
+	}
+	state, logged := s.identity.Set.TraceState()
+	if sampler.HasHints(state) || !logged && s.p.hints.Load() {
+		return false
+	}
+	s.subject = sampler.Subject{Trace: s.identity.Trace(), All: s.unsampled == keepAll, Debug: s.identity.Debug()}
+	_, drops := s.judge.Early(&s.subject, nil)
+	return drops
+}
+
+// early is that for a span that came.
+func (s *inlet) early() bool {
+	if !s.active || s.byRule {
+		return false
+	}
+	state := s.span.Bytes(s.span.TraceState)
+	if s.item.What == spanbuilder.ProxySpan && sampler.HasHints(state) {
+		if !s.p.hints.Load() {
+			s.p.hints.Store(true)
+		}
+		return false
+	}
+	s.ofSpan(&s.item, nil)
+	_, drops := s.judge.Early(&s.subject, state)
+	return drops
+}
+
+// sample says what becomes of an encoded span, a field of ScopeSpans, that no filter drops.
+func (w *writer) sample(field []byte, entry bool) spanbuilder.Verdict {
+	if !w.active {
+		return spanbuilder.Verdict{What: spanbuilder.Kept}
+	}
+	if w.follow.What == spanbuilder.Kept {
+		w.verdict = w.judge.Follow(&w.subject, sampler.Reason(w.follow.Reason), body(field))
+	} else {
+		w.verdict = w.judge.Judge(&w.subject, body(field), w.from.Head, w.from.Scope, entry)
+	}
+	v := spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(w.verdict.Reason)}
+	if w.verdict.Keep {
+		v.What = spanbuilder.Kept
+	}
+	return v
+}
+
+// decidedRequest remembers what was decided of the span with the claim c, made from e. Where the trace id alone decides, and nothing was
+// filtered, nobody needs to ask.
+func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, v spanbuilder.Verdict) {
+	w.last.trace, w.last.span, w.last.Verdict = c.Trace, c.Own, v
+	if v.What == spanbuilder.Filtered || w.byRule && v.What != spanbuilder.Undecided {
+		w.p.verdicts.Entry(&w.deriver, e, l, c, v, w.ticks())
+	}
+}
+
+// decidedSpan remembers what was decided of a span that came. Only Envoy's SERVER decides for others.
+func (w *writer) decidedSpan(s *spanbuilder.Item, joined bool, v spanbuilder.Verdict) {
+	if v.What == spanbuilder.Filtered || w.byRule && v.What != spanbuilder.Undecided && s.What == spanbuilder.ProxySpan {
+		w.p.verdicts.Span(s, joined, v, w.ticks())
+	}
+}
+
+// below gives the verdict on the request of a span that would be made below that one.
+func (w *writer) below(trace propagation.TraceID, parent propagation.SpanID) spanbuilder.Verdict {
+	if trace == w.last.trace && parent == w.last.span {
+		return w.last.Verdict
+	}
+	return w.p.verdicts.Below(trace, parent, w.ticks())
+}
+
+// follows makes a span that would be made follow the verdict on its request, and tells whether it goes on.
+func (w *writer) follows(v spanbuilder.Verdict) bool {
+	if w.follow = v; !v.Drops() {
+		return true
+	}
+	w.tally.made++
+	w.dropped(v)
+	return false
+}
+
+// dropped counts a span that is dropped for what was decided of its request.
+func (w *writer) dropped(v spanbuilder.Verdict) {
+	if v.What == spanbuilder.Filtered {
+		w.p.Spans.Dropped[ledger.SpanFiltered].Add(1)
+		return
+	}
+	w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
+	if w.judge != nil {
+		w.judge.Dropped(sampler.Reason(v.Reason))
+	}
+}
+
+// came gives the verdict on the request of a span that came.
+func (w *writer) came(s *spanbuilder.Item) spanbuilder.Verdict {
+	if s.What == spanbuilder.ZipkinSpan || !w.byRule && !w.p.verdicts.Entries() {
+		return spanbuilder.Verdict{}
+	}
+	return w.p.verdicts.Came(s, w.ticks())
+}
+
+// Undecided tells whether the span of an attempt has to wait for what is decided of its request.
+func (w *writer) Undecided(s *spanbuilder.Item) bool {
+	return w.byRule && !s.Parent.IsZero() && w.came(s).What == spanbuilder.Undecided
+}
+
+func (w *writer) ticks() uint64 { return recent.Ticks(w.p.clock()) }

@@ -1,0 +1,236 @@
+// Package sampler takes encoded spans that are about to leave and gives which of them are kept, and why: by ordered rules, by a
+// probability that is a matter of the trace id alone, and by what there is room for.
+//
+// Whatever the probability is, and wherever it comes from, it is a threshold on the trace's randomness (package sampling). So agents
+// with different rules, budgets and pressure keep traces that nest: what the strictest of them keeps is whole.
+package sampler
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/alspan/alspan/internal/filter"
+	"github.com/alspan/alspan/internal/sampling"
+)
+
+// Options are how is sampled. Probabilities are from 0 to 1.
+type Options struct {
+	Mode        sampling.Mode
+	Probability float64
+	NoContext   float64 // of requests without any trace context
+	Upstream    float64 // of spans that come without th, 0 if that is not known
+	Rules       []Rule
+	Spans       int   // a second, 0 for any number
+	Bytes       int64 // a second, 0 for any number
+	StressAbove int   // percent of memory in use, 0 for never
+	WriteTH     bool
+	WriteReason bool
+	Log         *slog.Logger
+}
+
+// Rule is what is decided of spans that match: those that Error, SlowerThan and Conditions all hold for, as far as they are set.
+type Rule struct {
+	Name       string
+	Error      bool
+	SlowerThan time.Duration
+	Conditions []filter.Condition // alternatives
+	Action     Action
+	// Of Probability.
+	Probability float64
+	// Of Dynamic: one of GoalRate is kept, and rather those whose attributes have rare values.
+	GoalRate int
+	Keys     []string
+}
+
+// Action is what becomes of spans that match a rule.
+type Action uint8
+
+const (
+	Keep Action = iota
+	Drop
+	Probability
+	Dynamic
+)
+
+// ParseAction gives the action with that name in configuration.
+func ParseAction(name string) (Action, bool) {
+	i := slices.Index([]string{"keep", "drop", "probability", "dynamic"}, name)
+	return Action(i), i >= 0
+}
+
+// Sampler is shared by all goroutines; each has a Judge.
+type Sampler struct {
+	o         Options
+	base      sampling.Threshold // of Probability
+	bare      sampling.Threshold // of NoContext
+	upstream  sampling.Threshold
+	known     bool // upstream is
+	rules     []rule
+	selector  *filter.Selector // nil if no rule asks for attributes
+	budget    *Budget          // nil if there is none
+	stress    *Stress          // nil if nobody cares
+	attribute [][]byte         // by reason, as a field of a Span
+	reasons   []*counts
+	ticking   sync.Mutex // held while budget and stress are looked at anew
+}
+
+// New makes a sampler. It gives nil where nothing is ever sampled. A condition that cannot be used has its filter.ConditionError in
+// the error. Close ends it.
+func New(o Options) (*Sampler, error) {
+	s := &Sampler{o: o, base: sampling.FromProbability(o.Probability), bare: sampling.FromProbability(o.NoContext)}
+	if o.Upstream > 0 {
+		s.upstream, s.known = sampling.FromProbability(o.Upstream), true
+	}
+	if o.Spans > 0 || o.Bytes > 0 {
+		s.budget = newBudget(o.Spans, o.Bytes)
+	}
+	if o.StressAbove > 0 {
+		s.stress = newStress(o.StressAbove, o.Log)
+	}
+	if err := s.compile(); err != nil {
+		return nil, err
+	}
+	for r := range firstRule + Reason(len(s.rules)) {
+		s.attribute = append(s.attribute, attributeOf(s.Name(r)))
+		s.reasons = append(s.reasons, new(counts))
+	}
+	if s.base == sampling.Always && s.bare == sampling.Always && len(s.rules) == 0 && s.budget == nil && s.stress == nil {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// compile makes the rules.
+func (s *Sampler) compile() error {
+	select_ := filter.SelectOptions{Log: s.o.Log}
+	asks := false
+	for i := range s.o.Rules {
+		r := rule{Rule: &s.o.Rules[i], list: -1, threshold: sampling.FromProbability(s.o.Rules[i].Probability)}
+		if len(r.Conditions) > 0 {
+			r.list = len(select_.Lists)
+			select_.Lists = append(select_.Lists, r.Conditions)
+		}
+		for _, key := range r.Keys {
+			at := slices.Index(select_.Keys, key)
+			if at < 0 {
+				at = len(select_.Keys)
+				select_.Keys = append(select_.Keys, key)
+			}
+			r.keys = append(r.keys, at)
+		}
+		asks = asks || r.list >= 0 || len(r.keys) > 0
+		s.rules = append(s.rules, r)
+	}
+	if !asks {
+		return nil
+	}
+	var err error
+	if s.selector, err = filter.NewSelector(select_); err != nil {
+		return err // has all conditions that cannot be used
+	}
+	return nil
+}
+
+// Start begins what goes on by itself, and takes over from the sampler before, which may be nil: what was counted, what is known of
+// frequencies, and how strict the budget and the memory have made it. Nobody may use s yet, and old is at its end: it is not to be
+// closed.
+func (s *Sampler) Start(old *Sampler) error {
+	if s == nil {
+		old.Close()
+		return nil
+	}
+	var errs []error
+	if old != nil {
+		s.inherit(old)
+	}
+	for i := range s.rules {
+		errs = append(errs, s.rules[i].start())
+	}
+	old.Close()
+	return errors.Join(errs...)
+}
+
+func (s *Sampler) inherit(old *Sampler) {
+	for r := range Reason(len(s.reasons)) {
+		if was, ok := old.reason(s.Name(r)); ok {
+			s.reasons[r] = old.reasons[was]
+		}
+	}
+	for i := range s.rules {
+		was, ok := old.reason(s.rules[i].Name)
+		if ok && was >= firstRule {
+			s.rules[i].inherit(&old.rules[was-firstRule])
+		}
+	}
+	old.ticking.Lock()
+	defer old.ticking.Unlock()
+	if s.budget != nil && old.budget != nil {
+		s.budget.inherit(old.budget)
+	}
+	if s.stress != nil && old.stress != nil {
+		s.stress.inherit(old.stress)
+	}
+}
+
+// Close ends what goes on by itself.
+func (s *Sampler) Close() {
+	if s == nil {
+		return
+	}
+	for i := range s.rules {
+		s.rules[i].stop()
+	}
+}
+
+// Tick is to be called every Interval, with how much of the memory is in use, in percent.
+func (s *Sampler) Tick(percent int) {
+	if s == nil {
+		return
+	}
+	s.ticking.Lock()
+	defer s.ticking.Unlock()
+	if s.budget != nil {
+		s.budget.tick()
+	}
+	if s.stress != nil {
+		s.stress.tick(percent)
+	}
+}
+
+// Interval is that of Tick.
+const Interval = 250 * time.Millisecond
+
+// Active tells whether anything is sampled at the moment. While nothing is, no span needs to be judged.
+func (s *Sampler) Active() bool {
+	return s != nil && (s.base != sampling.Always || s.bare != sampling.Always || s.ByRequest())
+}
+
+// ByRequest tells whether what is decided depends on more than the trace id: then all of a request has to follow one decision.
+func (s *Sampler) ByRequest() bool {
+	return s != nil && (len(s.rules) > 0 || s.budget != nil || s.stress != nil && s.stress.Threshold() != sampling.Always)
+}
+
+// Rules gives the conditions of all rules, whose Errors count.
+func (s *Sampler) Rules() []*filter.Rule {
+	if s == nil || s.selector == nil {
+		return nil
+	}
+	return s.selector.Rules()
+}
+
+// Thresholds gives how strict the budget, what is over it alone, and the memory make the sampler.
+func (s *Sampler) Thresholds() (budget, forced, stress sampling.Threshold) {
+	if s == nil {
+		return 0, 0, 0
+	}
+	if s.budget != nil {
+		budget, forced = s.budget.threshold(false), s.budget.threshold(true)
+	}
+	if s.stress != nil {
+		stress = s.stress.Threshold()
+	}
+	return budget, forced, stress
+}

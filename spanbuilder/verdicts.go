@@ -1,0 +1,153 @@
+package spanbuilder
+
+import (
+	"sync/atomic"
+
+	"github.com/alspan/alspan/internal/propagation"
+	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Verdicts remembers what was decided of requests, so that nothing of them goes another way: the other half that comes late, what
+// would hang below a span that is not there, Envoy's spans of attempts. It is used by all goroutines at once.
+type Verdicts struct {
+	*recent.Table
+	any, entries atomic.Bool // there is one; a filter has dropped one that had an entry
+}
+
+// NewVerdicts makes a memory of that many bytes.
+func NewVerdicts(bytes int) *Verdicts { return &Verdicts{Table: recent.New(bytes, remember)} }
+
+// Verdict is what was decided of a request, and why.
+type Verdict struct {
+	What   Decided
+	Reason uint16 // below mostReasons; its meaning is the caller's
+}
+
+// Decided is what can be decided. Of several the highest counts.
+type Decided uint8
+
+const (
+	Undecided  Decided = iota
+	Kept               // it was sampled
+	SampledOut         // it was not sampled
+	Filtered           // a filter dropped it
+)
+
+// Drops tells whether the request was dropped.
+func (v Verdict) Drops() bool { return v.What >= SampledOut }
+
+// The marks of the table: what was decided, and whether it was of a span that an entry has a part in, so that its attempts are known
+// to be of the same request.
+const (
+	mostReasons = 1 << 12
+	entryMark   = 1 << 12
+	decidedAt   = 13
+)
+
+func (v Verdict) mark(entry bool) uint16 {
+	m := uint16(v.What)<<decidedAt | v.Reason%mostReasons
+	if entry {
+		m |= entryMark
+	}
+	return m
+}
+
+func verdictOf(mark uint16) (v Verdict, entry bool) {
+	return Verdict{Decided(mark >> decidedAt), mark % mostReasons}, mark&entryMark != 0
+}
+
+// Entry remembers what was decided of the span with the claim c, made from e; now is in ticks.
+func (f *Verdicts) Entry(d *Deriver, e *wire.Entry, l *Logger, c *Claim, v Verdict, now uint64) {
+	if hasRequestID(e) {
+		f.enter(d.request(e, l), v.mark(true), now)
+	}
+	f.enter(idKey(c.Trace, c.Own), v.mark(true), now)
+}
+
+// Span remembers what was decided of a span that came, joined with an entry or not. Other spans that came have nothing to do with one
+// that had no entry: they are decided on one by one, as in a collector. Nor has what entries make to do with a span that no Envoy
+// made, be it the caller's, with whose id Envoy's own may go on.
+func (f *Verdicts) Span(s *Item, joined bool, v Verdict, now uint64) {
+	if !joined && s.What == ZipkinSpan {
+		return
+	}
+	if !joined && s.What == ProxySpan && s.HasID {
+		f.enter(s.Key().ID, v.mark(false), now)
+	}
+	f.enter(idKey(s.Trace, s.ID), v.mark(joined), now)
+}
+
+// enter remembers a mark. Of a request there is one verdict, the first one; but a filter may drop its second half when the first one
+// was kept.
+func (f *Verdicts) enter(id uint64, mark uint16, now uint64) {
+	is, entry := verdictOf(mark)
+	if f.any.Store(true); is.What == Filtered && entry {
+		f.entries.Store(true)
+	}
+	k := recentKey(id)
+	var found recent.Found
+	for {
+		f.Look(k.ID, now, &found)
+		was, hadEntry := verdictOf(markOf(k, &found))
+		if was.What != Undecided && (is.What != Filtered || was.What == Filtered && (hadEntry || !entry)) || f.Enter(k, mark, &found) {
+			return
+		}
+	}
+}
+
+func (f *Verdicts) of(id, now uint64) (v Verdict, entry bool) {
+	if !f.any.Load() {
+		return Verdict{}, false
+	}
+	var found recent.Found
+	f.Look(id, now, &found)
+	return verdictOf(markOf(recentKey(id), &found))
+}
+
+// Entries tells whether a filter has dropped a span that an entry has a part in. Until then there is nothing to ask about spans that
+// come.
+func (f *Verdicts) Entries() bool { return f.entries.Load() }
+
+// Below gives the verdict on the span of that id, below which one of the same request is made.
+func (f *Verdicts) Below(trace propagation.TraceID, parent propagation.SpanID, now uint64) Verdict {
+	v, _ := f.of(idKey(trace, parent), now)
+	return v
+}
+
+// Request gives the verdict on the request of e.
+func (f *Verdicts) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) Verdict {
+	if !f.any.Load() || !hasRequestID(e) {
+		return Verdict{}
+	}
+	v, _ := f.of(d.request(e, l), now)
+	return v
+}
+
+// Came gives the verdict on the request of a span that came: it is the late half, or the span of an attempt. A filter decides on spans
+// one by one, unless there was an entry.
+func (f *Verdicts) Came(s *Item, now uint64) Verdict {
+	var v Verdict
+	var entry bool
+	switch {
+	case s.What == ProxySpan && s.HasID:
+		v, entry = f.of(s.Key().ID, now)
+	case s.What == AttemptSpan:
+		v, entry = f.of(idKey(s.Trace, s.Parent), now)
+	}
+	if v.What == Filtered && !entry {
+		return Verdict{}
+	}
+	return v
+}
+
+// Deriver gives the keys of requests to one goroutine.
+type Deriver struct{ derivation }
+
+// hasRequestID tells whether e has what tells its request from others for sure.
+func hasRequestID(e *wire.Entry) bool { return len(e.Text(wire.RequestID)) > 0 }
+
+func (d *Deriver) request(e *wire.Entry, l *Logger) uint64 {
+	_, seen := d.requestKeys(e, l)
+	return seen
+}
