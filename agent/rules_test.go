@@ -48,6 +48,7 @@ var arrows = map[string][]string{
 	"internal/recordings":         {},
 	"internal/ring":               {},
 	"internal/ring/model":         {"internal/tools/toolbox"},
+	"internal/sampling":           {"internal/propagation"},
 	"internal/tree":               {},
 	"internal/wire":               {},
 	"internal/zipkin":             {"internal/wire", "internal/propagation"},

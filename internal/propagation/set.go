@@ -117,14 +117,16 @@ func (s *Set) TraceState() (value []byte, present bool) { return s.state, s.hasS
 
 // trim cuts optional white space (RFC 9110: space and tab) from both ends.
 func trim(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+	for len(b) > 0 && isBlank(b[0]) {
 		b = b[1:]
 	}
-	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+	for len(b) > 0 && isBlank(b[len(b)-1]) {
 		b = b[:len(b)-1]
 	}
 	return b
 }
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // firstValue gives the first of repeated headers, trimmed.
 func firstValue(b []byte) []byte {

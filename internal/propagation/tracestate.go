@@ -5,7 +5,7 @@ import "bytes"
 const traceStateKey = "tracestate"
 
 // Limits of W3C Trace Context, section tracestate. maxStateLen is what must at least be propagated; longer lists are cut
-// to it, members over longMember first.
+// to it, members over longMember first; "ot" stays.
 const (
 	maxMembers  = 32
 	maxKeyLen   = 256
@@ -33,71 +33,179 @@ func AppendTraceState(dst, value []byte) []byte {
 // (OpenTelemetry, TraceState handling) is deleted alone. What it appended is at most 512 characters, or a single member.
 // dst must not overlap value; value is not kept.
 func FilterTraceState(dst, value []byte) ([]byte, TraceStateLoss) {
-	var (
-		members [maxMembers]stateMember
-		n, kept int
-		loss    TraceStateLoss
-		length  = -1 // with a comma before each member but the first
-	)
-	for rest, more := value, true; more; {
-		var b []byte
-		b, rest, more = bytes.Cut(rest, []byte{','})
-		if b = trim(b); len(b) == 0 {
-			continue
-		}
-		m := stateMember{text: b, key: max(bytes.IndexByte(b, '='), 0)}
-		if n == maxMembers || !validKey(b[:m.key]) || !validValue(b[min(m.key+1, len(b)):]) {
-			return dst, TraceStateLoss{Malformed: true}
-		}
-		switch key := b[:m.key]; {
-		case hasKey(members[:n], key):
-			loss.Duplicates++
-		case string(key) == "ot" && !validOT(b[m.key+1:]):
-			loss.BadOT = true
-		default:
-			m.keep = true
-			length += 1 + len(b)
-			kept++
-		}
-		members[n] = m
-		n++
+	l := stateList{value: value}
+	if !l.read() {
+		return dst, TraceStateLoss{Malformed: true}
 	}
-	for _, limit := range [...]int{longMember, 0} {
-		for i := n - 1; i >= 0 && length > maxStateLen && kept > 1; i-- {
-			if m := &members[i]; m.keep && len(m.text) > limit {
-				m.keep = false
-				length -= 1 + len(m.text)
-				kept--
-				loss.Cut++
+	if l.ot >= 0 {
+		if h, ok := ReadHints(l.otValue()); !ok || h.Bad {
+			l.drop(l.ot)
+			l.loss.BadOT = true
+		}
+	}
+	l.cut(maxStateLen, 1)
+	return l.append(dst, len(dst)), l.loss
+}
+
+// ReplaceOT is AppendTraceState that puts a member "ot" with that value in front, in place of the one that the list has; an
+// empty value takes that one away. A malformed list counts as an empty one. Of 32 members without "ot" the last one makes room.
+// ot is not checked.
+func ReplaceOT(dst, value, ot []byte) []byte {
+	l := stateList{value: value}
+	if !l.read() {
+		l = stateList{ot: -1}
+	}
+	if l.ot >= 0 {
+		l.drop(l.ot)
+	}
+	start, room, least := len(dst), maxStateLen, 1
+	if len(ot) > 0 {
+		if l.kept == maxMembers {
+			l.drop(maxMembers - 1)
+		}
+		dst = append(append(dst, "ot="...), ot...)
+		room, least = room-(len(dst)-start+1), 0
+	}
+	l.cut(room, least)
+	return l.append(dst, start)
+}
+
+// OT gives the value of the member "ot" of a tracestate, nil when there is none. It is borrowed. ok is false for a malformed
+// list, of which nothing is to be believed.
+func OT(traceState []byte) (value []byte, ok bool) {
+	n := 0
+	for at := 0; at <= len(traceState); {
+		var m stateMember
+		if m, at, ok = nextMember(traceState, at); !ok {
+			return nil, false
+		}
+		if m.end > m.at {
+			if n++; n > maxMembers {
+				return nil, false
+			}
+			if value == nil && string(traceState[m.at:m.key]) == otKey {
+				value = traceState[m.key+1 : m.end]
 			}
 		}
 	}
-	start := len(dst)
-	for _, m := range members[:n] {
+	return value, true
+}
+
+// stateList is a tracestate and where its members are.
+type stateList struct {
+	value   []byte
+	members [maxMembers]stateMember
+	n       int
+	ot      int // the member "ot", -1 if there is none
+	kept    int // so many members of
+	length  int // so many characters, each with a comma
+	loss    TraceStateLoss
+}
+
+// stateMember is a member of a list: where it begins, where its "=" is, and where it ends.
+type stateMember struct {
+	at, key, end int
+	keep         bool
+}
+
+// read finds the members and tells whether the list is well-formed. It keeps all but those whose key stands further left.
+func (l *stateList) read() (ok bool) {
+	l.ot = -1
+	for at := 0; at <= len(l.value); {
+		var m stateMember
+		if m, at, ok = nextMember(l.value, at); !ok {
+			return false
+		}
+		if m.at == m.end {
+			continue
+		}
+		if l.n == maxMembers {
+			return false
+		}
+		if m.keep = !l.hasKey(&m); m.keep {
+			l.kept++
+			l.length += m.end - m.at + 1
+			if string(l.value[m.at:m.key]) == otKey {
+				l.ot = l.n
+			}
+		} else {
+			l.loss.Duplicates++
+		}
+		l.members[l.n] = m
+		l.n++
+	}
+	return true
+}
+
+// nextMember gives the member that begins at that place and where the next one begins; it is empty or well-formed if ok.
+func nextMember(list []byte, at int) (m stateMember, next int, ok bool) {
+	m.at, m.end = at, len(list)
+	if i := bytes.IndexByte(list[at:], ','); i >= 0 {
+		m.end = at + i
+	}
+	next = m.end + 1
+	for m.at < m.end && isBlank(list[m.at]) {
+		m.at++
+	}
+	for m.at < m.end && isBlank(list[m.end-1]) {
+		m.end--
+	}
+	if m.at == m.end {
+		return m, next, true
+	}
+	b := list[m.at:m.end]
+	key := max(bytes.IndexByte(b, '='), 0)
+	m.key = m.at + key
+	return m, next, validKey(b[:key]) && validValue(b[key+1:])
+}
+
+func (l *stateList) hasKey(m *stateMember) bool {
+	for i := range l.members[:l.n] {
+		if o := &l.members[i]; bytes.Equal(l.value[o.at:o.key], l.value[m.at:m.key]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *stateList) otValue() []byte {
+	m := &l.members[l.ot]
+	return l.value[m.key+1 : m.end]
+}
+
+func (l *stateList) drop(i int) {
+	m := &l.members[i]
+	m.keep = false
+	l.kept--
+	l.length -= m.end - m.at + 1
+}
+
+// cut drops members until the list has at most that many characters, or only the least number of members. "ot" stays: without it,
+// the stages that a trace passes would sample it in different ways.
+func (l *stateList) cut(most, least int) {
+	for _, limit := range [...]int{longMember, 0} {
+		for i := l.n - 1; i >= 0 && l.length-1 > most && l.kept > least; i-- {
+			if m := &l.members[i]; m.keep && i != l.ot && m.end-m.at > limit {
+				l.drop(i)
+				l.loss.Cut++
+			}
+		}
+	}
+}
+
+// append appends what is kept to a list that begins at start of dst.
+func (l *stateList) append(dst []byte, start int) []byte {
+	for i := range l.members[:l.n] {
+		m := &l.members[i]
 		if !m.keep {
 			continue
 		}
 		if len(dst) > start {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, m.text...)
+		dst = append(dst, l.value[m.at:m.end]...)
 	}
-	return dst, loss
-}
-
-type stateMember struct {
-	text []byte
-	key  int // length of the key in text
-	keep bool
-}
-
-func hasKey(members []stateMember, key []byte) bool {
-	for i := range members {
-		if bytes.Equal(members[i].text[:members[i].key], key) {
-			return true
-		}
-	}
-	return false
+	return dst
 }
 
 // validKey: ( lcalpha / DIGIT ) 0*255 ( lcalpha / DIGIT / "_" / "-" / "*" / "/" / "@" )
@@ -127,60 +235,4 @@ func validValue(b []byte) bool {
 	return true
 }
 
-// validOT takes the value of the member "ot", a list k:v;k:v, and checks the two hints that have a meaning: th, 1 to 14
-// lower hex digits, and rv, exactly 14. Other keys only have to be well-formed.
-func validOT(b []byte) bool {
-	for rest, more := b, true; more; {
-		var pair []byte
-		pair, rest, more = bytes.Cut(rest, []byte{';'})
-		key, value, found := bytes.Cut(pair, []byte{':'})
-		if !found || !validOTKey(key) || !validOTValue(value) {
-			return false
-		}
-		switch string(key) {
-		case "th":
-			if len(value) < 1 || len(value) > 14 || !isLowerHex(value) {
-				return false
-			}
-		case "rv":
-			if len(value) != 14 || !isLowerHex(value) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// validOTKey: lcalpha *( lcalpha / DIGIT )
-func validOTKey(b []byte) bool {
-	if len(b) == 0 || '0' <= b[0] && b[0] <= '9' {
-		return false
-	}
-	for _, c := range b {
-		if !isLowerAlnum(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// validOTValue: *( ucalpha / lcalpha / DIGIT / "." / "_" / "-" )
-func validOTValue(b []byte) bool {
-	for _, c := range b {
-		if !isLowerAlnum(c) && (c < 'A' || c > 'Z') && c != '.' && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
 func isLowerAlnum(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
-
-func isLowerHex(b []byte) bool {
-	for _, c := range b {
-		if hexDigits[c]&lowerCase != 0 {
-			return false
-		}
-	}
-	return true
-}

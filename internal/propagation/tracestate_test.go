@@ -20,7 +20,6 @@ func TestFilterTraceState(t *testing.T) {
 	}
 	allValue := string(chars)
 	const allKey = "0abcdefghijklmnopqrstuvwxyz0123456789_-*/@a-z0-9_-*/"
-	long := func(key string, n int) string { return key + "=" + strings.Repeat("v", n-len(key)-1) }
 
 	tests := []struct {
 		name, in, want string
@@ -90,6 +89,9 @@ func TestFilterTraceState(t *testing.T) {
 		{"ot, character", "ot=x:a/b", "", badOT},
 		{"ot, two colons", "ot=th:8:8", "", badOT},
 		{"ot, value too long is bad syntax", long("ot", 260), "", bad},
+		{"ot, th twice", "ot=th:8;x:1;th:8,foo=1", "foo=1", badOT},
+		{"ot, rv twice, the first one bad", "ot=rv:0;rv:0123456789abcd,foo=1", "foo=1", badOT},
+		{"ot, another key twice", "ot=x:1;x:2,foo=1", "ot=x:1;x:2,foo=1", TraceStateLoss{}},
 		{"ot twice: the bad one is not replaced by an older one", "ot=th:x,ot=th:8", "", TraceStateLoss{BadOT: true, Duplicates: 1}},
 		{"no hint of another vendor is judged", "tot=th:x,ot@v=th:x", "tot=th:x,ot@v=th:x", TraceStateLoss{}},
 
@@ -98,6 +100,7 @@ func TestFilterTraceState(t *testing.T) {
 		{"long ones first, though left", long("a", 200) + "," + long("b", 128) + "," + long("c", 128) + "," + long("d", 128), long("b", 128) + "," + long("c", 128) + "," + long("d", 128), TraceStateLoss{Cut: 1}},
 		{"128 is not long", long("a", 128) + "," + long("b", 128) + "," + long("c", 128) + "," + long("d", 127), long("a", 128) + "," + long("b", 128) + "," + long("c", 128), TraceStateLoss{Cut: 1}},
 		{"129 is long", long("a", 129) + "," + long("b", 128) + "," + long("c", 128) + "," + long("d", 127), long("b", 128) + "," + long("c", 128) + "," + long("d", 127), TraceStateLoss{Cut: 1}},
+		{"ot is never cut", long("a", 100) + "," + long("ot=x:1;y:", 200) + "," + long("b", 212), long("a", 100) + "," + long("ot=x:1;y:", 200), TraceStateLoss{Cut: 1}},
 		{"then from the right", long("a", 129) + "," + long("b", 100) + "," + long("c", 100) + "," + long("d", 100) + "," + long("e", 100) + "," + long("f", 128),
 			long("b", 100) + "," + long("c", 100) + "," + long("d", 100) + "," + long("e", 100), TraceStateLoss{Cut: 2}},
 		{"a single member of 513 stays", long(strings.Repeat("k", 256), 513), long(strings.Repeat("k", 256), 513), TraceStateLoss{}},
@@ -119,6 +122,14 @@ func TestFilterTraceState(t *testing.T) {
 			}
 		})
 	}
+}
+
+// long gives a member of n characters that begins with those of key and an equals sign, unless key has one.
+func long(key string, n int) string {
+	if !strings.Contains(key, "=") {
+		key += "="
+	}
+	return key + strings.Repeat("v", n-len(key))
 }
 
 func numbered(n int) string {

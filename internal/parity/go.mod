@@ -1,8 +1,8 @@
-module github.com/alspan/alspan/internal/filter/parity
+module github.com/alspan/alspan/internal/parity
 
 go 1.26.0
 
-replace github.com/alspan/alspan => ../../..
+replace github.com/alspan/alspan => ../..
 
 require (
 	github.com/alspan/alspan v0.0.0
