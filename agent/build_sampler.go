@@ -69,7 +69,11 @@ func (p *Pipeline) govern(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-ticks.C:
-			p.settings.Load().sampler.Tick(max(p.core.Percent(), memoryPercent()))
+			used := p.core.Percent()
+			if memoryShort() {
+				used = 100
+			}
+			p.settings.Load().sampler.Tick(used)
 		}
 	}
 }

@@ -94,6 +94,9 @@ func validateCommand() *cobra.Command {
 		if err == nil {
 			_, err = newRules(cfg, nil, slog.New(slog.DiscardHandler))
 		}
+		if err == nil {
+			_, err = newSampler(cfg, slog.New(slog.DiscardHandler))
+		}
 		if err != nil {
 			return err
 		}

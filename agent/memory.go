@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	runtimemetrics "runtime/metrics"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -40,6 +41,20 @@ func memoryBound(c *config.Config) string {
 	fixed := config.Size(coreOptions(c).Bound()) + c.Correlate.StartMemory + c.Correlate.Memory + requestMemory + printMemory + idMemory + verdictMemory + c.Filter.Remembered()
 	const each = config.Size(2*window + readBuffer + writeBuffer)
 	return fmt.Sprintf("%d MiB, and %.1f MiB for each of at most %d connections", fixed/config.MiB, float64(each)/float64(config.MiB), c.Receive.Limits.Connections)
+}
+
+// short is the share of GOMEMLIMIT from which memory is short: the garbage collector works for little then.
+const short = 0.95
+
+// memoryShort tells whether memory is short. Without a limit it never is.
+func memoryShort() bool {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return false
+	}
+	used := []runtimemetrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	runtimemetrics.Read(used)
+	return float64(used[0].Value.Uint64()-used[1].Value.Uint64()) > short*float64(limit)
 }
 
 // softLimit gives GOMEMLIMIT as it is in force, "none" when there is none.

@@ -196,15 +196,7 @@ func (s *source) take(i *item) {
 	id.Read(e, s.logger)
 	s.sentBy(e)
 	s.seen()
-	if s.refused(e) {
-		p.Entries.Dropped[ledger.EntryUnsampled].Add(1)
-		return
-	}
-	if s.early() {
-		p.Entries.Dropped[ledger.EntrySampledOut].Add(1)
-		return
-	}
-	if why, shed := s.shed(e); shed {
+	if why, drops := s.unwanted(e, replaces); drops {
 		p.Entries.Dropped[why].Add(1)
 		return
 	}

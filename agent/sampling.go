@@ -9,8 +9,8 @@ import (
 	"github.com/alspan/alspan/spanbuilder"
 )
 
-// sampling is how one goroutine asks the sampler.
-type sampling struct {
+// sampled is how one goroutine asks the sampler.
+type sampled struct {
 	judge   *sampler.Judge // nil: nothing is ever sampled
 	active  bool           // something is, for the time of one message
 	byRule  bool           // and by more than the trace id: all of a request follows one verdict
@@ -25,8 +25,8 @@ type sampling struct {
 	}
 }
 
-// look takes the state of the sampler for the time of one message.
-func (s *sampling) look(of *sampler.Sampler) {
+// heed takes the state of the sampler for the time of one message.
+func (s *sampled) heed(of *sampler.Sampler) {
 	s.active = of.Active()
 	s.byRule = s.active && of.ByRequest()
 }
@@ -55,12 +55,25 @@ func parseUnsampled(name string) unsampled {
 	return map[string]unsampled{"all": keepAll, "errors_always": keepFailed}[name]
 }
 
-// refused tells whether the entry last read makes no span because the tracer has not sampled its request.
-func (s *source) refused(e *wire.Entry) bool {
-	if s.unsampled == keepAll || !s.identity.Refused() {
-		return false
+// unwanted tells whether the entry last read makes no span, whatever else it says: its request is not sampled, or there is no room. One
+// that replaces another one goes on: what waits goes with it.
+func (s *source) unwanted(e *wire.Entry, replaces bool) (ledger.EntryDrop, bool) {
+	switch {
+	case replaces:
+	case s.refused(e):
+		return ledger.EntryUnsampled, true
+	case s.early():
+		return ledger.EntrySampledOut, true
 	}
-	return s.unsampled == followTracer || !s.builder.Failed(e, s.logger)
+	return s.shed(e)
+}
+
+// refused tells whether the entry last read makes no span because the tracer has not sampled its request.
+func (s *source) refused(e *wire.Entry) bool { return s.identity.Refused() && s.refuses(e, s.logger) }
+
+// refuses is that for an entry whose request was not sampled.
+func (w *writer) refuses(e *wire.Entry, l *spanbuilder.Logger) bool {
+	return w.unsampled == followTracer || w.unsampled == keepFailed && !w.builder.Failed(e, l)
 }
 
 // early tells whether the entry last read makes no span whatever else it says. Its span, if it has one, is treated alike: what both

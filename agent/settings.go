@@ -50,7 +50,7 @@ func (w *writer) renew() bool {
 		w.finisher = newFinisher(now.rules)
 		w.judge = now.sampler.Judge()
 	}
-	w.sampling.look(now.sampler)
+	w.heed(now.sampler)
 	return now != before
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/ring"
+	"github.com/alspan/alspan/internal/sampler"
 	"github.com/alspan/alspan/internal/wire"
 	"github.com/alspan/alspan/spanbuilder"
 )
@@ -12,7 +13,7 @@ import (
 type writer struct {
 	*settings
 	finisher
-	sampling
+	sampled
 	p        *Pipeline
 	out      ring.Producer
 	extender spanbuilder.Extender
@@ -64,6 +65,10 @@ func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Cl
 func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) spanbuilder.Verdict {
 	w.tally.made++
 	w.ofEntry(c)
+	if c.Refused && w.refuses(e, l) { // it has taken the place of an entry that did not say so
+		w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
+		return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(sampler.ByUnsampled)}
+	}
 	if w.active && w.follow.What != spanbuilder.Kept {
 		if why, drops := w.judge.Early(&w.subject, c.TraceState); drops {
 			w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)

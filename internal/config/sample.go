@@ -44,7 +44,7 @@ type Budget struct {
 // Stress is what happens when memory fills up.
 type Stress struct {
 	Enabled bool
-	Above   int // percent of export.memory, or of the memory limit
+	Above   int // percent of export.memory
 }
 
 func (s *Sample) declare() *node {
@@ -78,7 +78,7 @@ func (s *Sample) declare() *node {
 		section("stress", "When memory fills up because the upstream is slow, the probability falls until there is room again, for everything that no "+
 			"rule keeps and that has not failed.",
 			key("enabled", &s.Stress.Enabled, true, "Whether that is done. With `export.when_full: wait` it never is."),
-			key("above", &s.Stress.Above, 70, "From how much of `export.memory`, or of the memory limit, in percent.", between(10, 95))),
+			key("above", &s.Stress.Above, 70, "From how much of `export.memory`, in percent. It also begins when the whole agent uses 95 % of `GOMEMLIMIT`.", between(10, 95))),
 		key("th", &s.TH, true,
 			"Write the outcome into the tracestate of spans (`ot=th:...`), from which backends know how many spans each one stands for. Never for "+
 				"what is not sampled. A collector's `probabilistic_sampler` behind alspan needs its mode `equalizing` or `proportional`: by its default "+
@@ -141,7 +141,7 @@ func (r *SampleRule) check(l *loader) {
 }
 
 // SampleReasons are what metrics and spans call decisions that no rule has taken.
-var SampleReasons = []string{"probability", "no_context", "priority", "debug", "errors_always", "budget", "stress"}
+var SampleReasons = []string{"probability", "no_context", "priority", "debug", "errors_always", "unsampled", "budget", "stress"}
 
 // maxRules bounds the rules: each has a number in what is remembered of requests.
 const maxRules = 200

@@ -155,7 +155,7 @@ func (j *Judge) rule(sub *Subject, span, head, scope []byte, made bool) (t sampl
 		case Drop:
 			return sampling.Never, false, why
 		case Dynamic:
-			return sampling.FromProbability(1 / float64(j.rate(r))), false, why
+			return j.s.threshold(1 / float64(j.rate(r))), false, why
 		}
 		return r.threshold, false, why
 	}

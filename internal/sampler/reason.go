@@ -15,12 +15,13 @@ const (
 	ByPriority
 	ByDebug
 	ByErrorsAlways
+	ByUnsampled
 	ByBudget
 	ByStress
 	firstRule
 )
 
-var reasonNames = [firstRule]string{"probability", "no_context", "priority", "debug", "errors_always", "budget", "stress"}
+var reasonNames = [firstRule]string{"probability", "no_context", "priority", "debug", "errors_always", "unsampled", "budget", "stress"}
 
 // ReasonNames gives the names that no rule may have.
 func ReasonNames() []string { return reasonNames[:] }

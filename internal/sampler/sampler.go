@@ -80,7 +80,8 @@ type Sampler struct {
 // New makes a sampler. It gives nil where nothing is ever sampled. A condition that cannot be used has its filter.ConditionError in
 // the error. Close ends it.
 func New(o Options) (*Sampler, error) {
-	s := &Sampler{o: o, base: sampling.FromProbability(o.Probability), bare: sampling.FromProbability(o.NoContext)}
+	s := &Sampler{o: o}
+	s.base, s.bare = s.threshold(o.Probability), s.threshold(o.NoContext)
 	if o.Upstream > 0 {
 		s.upstream, s.known = sampling.FromProbability(o.Upstream), true
 	}
@@ -103,12 +104,20 @@ func New(o Options) (*Sampler, error) {
 	return s, nil
 }
 
+// threshold gives that of a probability. What is multiplied is rounded afterwards.
+func (s *Sampler) threshold(p float64) sampling.Threshold {
+	if s.o.Mode == sampling.Proportional {
+		return sampling.Exactly(p)
+	}
+	return sampling.FromProbability(p)
+}
+
 // compile makes the rules.
 func (s *Sampler) compile() error {
 	select_ := filter.SelectOptions{Log: s.o.Log}
 	asks := false
 	for i := range s.o.Rules {
-		r := rule{Rule: &s.o.Rules[i], list: -1, threshold: sampling.FromProbability(s.o.Rules[i].Probability)}
+		r := rule{Rule: &s.o.Rules[i], list: -1, threshold: s.threshold(s.o.Rules[i].Probability)}
 		if len(r.Conditions) > 0 {
 			r.list = len(select_.Lists)
 			select_.Lists = append(select_.Lists, r.Conditions)

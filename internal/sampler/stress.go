@@ -14,12 +14,14 @@ type Stress struct {
 	log   *slog.Logger
 	share float64       // of traces that are kept
 	limit atomic.Uint64 // its threshold
+	short int           // times in a row that memory was short
 	told  bool          // that it has begun
 }
 
-// Each Interval in which memory is short halves what is kept, down to leastShare; it comes back more slowly, when calm percent of
-// memory more are free.
+// Each Interval in which memory is short halves what is kept, down to leastShare, from the second one on: a burst may pass before. It
+// comes back more slowly, when calm percent of memory more are free.
 const (
+	patience   = 2
 	fall       = 0.5
 	rise       = 1.25
 	leastShare = 1.0 / 1024
@@ -48,8 +50,11 @@ func (s *Stress) inherit(old *Stress) {
 // tick learns how much of the memory is in use, in percent.
 func (s *Stress) tick(percent int) {
 	share := s.share
+	if s.short++; percent < s.above {
+		s.short = 0
+	}
 	switch {
-	case percent >= s.above:
+	case s.short >= patience:
 		share = max(share*fall, leastShare)
 	case percent < s.above-min(calm, s.above/2) && share < 1:
 		share = min(share*rise, 1)
