@@ -1,6 +1,7 @@
 package sampler
 
 import (
+	"math"
 	"math/bits"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,8 @@ type Budget struct {
 type offers struct {
 	now   [offerBuckets]struct{ spans, bytes atomic.Int64 }
 	rates [offerBuckets]struct{ spans, bytes float64 } // a second, smoothed
-	ticks float64
-	limit atomic.Uint64 // the threshold
+	known float64                                      // seconds of which the rates are
+	limit atomic.Uint64                                // the threshold
 }
 
 const offerBuckets = 8 * 57
@@ -62,7 +63,7 @@ func (b *Budget) threshold(forced bool) sampling.Threshold {
 	return sampling.Threshold(b.usual.limit.Load())
 }
 
-// smooth is how much of a rate is what came in the last Interval: a burst is known after a second.
+// smooth is how much of a rate is what came in the last Interval: a burst is known after a second. What came in less time counts less.
 const smooth = 0.3
 
 // tick finds the thresholds anew.
@@ -88,8 +89,8 @@ func left(budget, used float64) float64 {
 }
 
 func (o *offers) measure(seconds float64) {
-	o.ticks++
-	weight := max(smooth, 1/o.ticks)
+	o.known += seconds
+	weight := max(1-math.Pow(1-smooth, seconds/Interval.Seconds()), seconds/o.known)
 	for i := range o.now {
 		n, rate := &o.now[i], &o.rates[i]
 		rate.spans += weight * (float64(n.spans.Swap(0))/seconds - rate.spans)
@@ -126,7 +127,7 @@ func share(budget, used, more float64) float64 {
 // inherit takes over what another budget knows.
 func (b *Budget) inherit(old *Budget) {
 	b.usual.rates, b.must.rates = old.usual.rates, old.must.rates
-	b.usual.ticks, b.must.ticks = old.usual.ticks, old.must.ticks
+	b.usual.known, b.must.known = old.usual.known, old.must.known
 	b.usual.limit.Store(old.usual.limit.Load())
 	b.must.limit.Store(old.must.limit.Load())
 }

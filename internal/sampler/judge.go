@@ -2,6 +2,8 @@ package sampler
 
 import (
 	"bytes"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/alspan/alspan/internal/filter"
@@ -58,16 +60,22 @@ func (j *Judge) Early(sub *Subject, traceState []byte) (why Reason, dropped bool
 	if t == sampling.Always {
 		return 0, false
 	}
-	var state sampling.State
-	if bytes.Contains(traceState, otMember) {
-		j.room = propagation.AppendTraceState(j.room[:0], traceState)
-		state, _ = sampling.ReadState(j.room)
-	}
+	state := stateOf(traceState)
 	if j.sample(sub, &state, t).Keep {
 		return 0, false
 	}
 	j.counts[why][0]++
 	return why, true
+}
+
+// stateOf reads a tracestate. Of a member "ot" of which anything is malformed nothing counts: spans made from entries are without it,
+// and what is decided of them has to hold for the others of the trace.
+func stateOf(traceState []byte) sampling.State {
+	state, bad := sampling.ReadState(traceState)
+	if bad {
+		return sampling.State{}
+	}
+	return state
 }
 
 var otMember = []byte("ot=")
@@ -94,7 +102,7 @@ func (j *Judge) sample(sub *Subject, state *sampling.State, t sampling.Threshold
 // Judge says what becomes of an encoded Span; the arguments are as those of filter's Evaluator.Look.
 func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verdict) {
 	j.facts.read(span)
-	state, _ := sampling.ReadState(j.facts.traceState)
+	state := stateOf(j.facts.traceState)
 	r := state.Of((*[16]byte)(&sub.Trace))
 	v.Keep, v.had, v.was = true, state.HasThreshold, state.Threshold
 	t, forced := sampling.Always, true
@@ -111,7 +119,7 @@ func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verd
 	}
 	if v.Keep && v.Reason != ByDebug && v.Reason != ByPriority { // who forces a span may have forced it before, so th says nothing
 		o := j.sample(sub, &state, t)
-		v.Keep, v.th, v.known = o.Keep, o.Threshold, o.Known
+		v.Keep, v.th, v.known = o.Keep, o.Threshold, o.Known && !sub.Unsampled // what sampled before has not kept it
 		if !forced {
 			j.relieve(&v, r)
 		}
@@ -119,8 +127,8 @@ func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verd
 	if v.Keep && j.s.budget != nil {
 		if limit := j.s.budget.take(r, len(span), forced); r < uint64(limit) {
 			v.Keep, v.Reason = false, ByBudget
-		} else if v.th = max(v.th, limit); forced {
-			v.known = false
+		} else {
+			v.th = max(v.th, limit)
 		}
 	}
 	j.count(v)
@@ -148,7 +156,7 @@ func (j *Judge) rule(sub *Subject, span, head, scope []byte, made bool) (t sampl
 		if r.Error && j.facts.status != statusError || r.SlowerThan > 0 && j.facts.duration() <= r.SlowerThan || r.list >= 0 && !j.chooser.Holds(r.list) {
 			continue
 		}
-		why = firstRule + Reason(i)
+		why = j.s.first + Reason(i)
 		switch r.Action {
 		case Keep:
 			return sampling.Always, true, why
@@ -170,7 +178,9 @@ func (j *Judge) rule(sub *Subject, span, head, scope []byte, made bool) (t sampl
 func (j *Judge) rate(r *rule) int {
 	j.key = j.key[:0]
 	for _, k := range r.keys {
+		before := len(j.key)
 		j.key = append(j.chooser.AppendKey(j.key, k), 0)
+		j.key = append(strconv.AppendInt(j.key, int64(len(j.key)-before), 10), 0) // a value may have any byte in it
 	}
 	return max(r.dynamic.GetSampleRate(string(j.key)), 1)
 }
@@ -178,50 +188,62 @@ func (j *Judge) rate(r *rule) int {
 // Follow gives the verdict of a span whose request was kept for that reason.
 func (j *Judge) Follow(sub *Subject, why Reason, span []byte) (v Verdict) {
 	j.facts.read(span)
-	state, _ := sampling.ReadState(j.facts.traceState)
-	v.Keep, v.had, v.was = true, state.HasThreshold, state.Threshold
-	if int(why) >= len(j.counts) {
-		why = ByProbability
-	}
-	v.Reason = why
-	t, forced := sampling.Always, false
-	switch {
-	case why == ByProbability || why == ByNoContext:
-		t, _ = j.usual(sub)
-	case why < firstRule || j.s.rules[why-firstRule].Action == Keep:
-		forced = true
-	case j.s.rules[why-firstRule].Action == Dynamic:
-		t = sampling.Never // it is not known any more
+	state := stateOf(j.facts.traceState)
+	r := state.Of((*[16]byte)(&sub.Trace))
+	v = Verdict{Keep: true, Reason: why, had: state.HasThreshold, was: state.Threshold}
+	t, forced, known := sampling.Always, false, !sub.Unsampled
+	switch i, ok := j.s.index(why); {
+	case !ok: // of a sampler before
+		v.Reason, known = ByProbability, false
+	case i >= firstRule:
+		switch rule := &j.s.rules[i-firstRule]; rule.Action {
+		case Keep:
+			forced = true
+		case Probability:
+			t = rule.threshold
+		default: // the rate is not known any more
+			known = false
+		}
+	case why == ByProbability:
+		t = j.s.base
+	case why == ByNoContext:
+		t = j.s.bare
 	default:
-		t = j.s.rules[why-firstRule].threshold
+		forced, known = true, false
 	}
-	if o := j.sample(sub, &state, t); why != ByDebug && why != ByPriority && o.Keep {
-		v.th, v.known = o.Threshold, o.Known
+	if known {
+		o := j.sample(sub, &state, t)
+		v.th, v.known = o.Threshold, o.Known && o.Keep
+	}
+	if j.s.stress != nil && !forced && j.facts.status != statusError {
+		v.limit(r, j.s.stress.Threshold())
 	}
 	if j.s.budget != nil { // it is there; whether there was room was decided before
-		r := state.Of((*[16]byte)(&sub.Trace))
-		if limit := j.s.budget.take(r, len(span), forced); r >= uint64(limit) {
-			v.th = max(v.th, limit)
-		} else {
-			v.known = false
-		}
+		v.limit(r, j.s.budget.take(r, len(span), forced))
 	}
 	j.count(v)
 	return v
 }
 
+// limit takes a threshold into account by which the request was let through, unless it was another one then.
+func (v *Verdict) limit(r uint64, t sampling.Threshold) {
+	v.th = max(v.th, t)
+	v.known = v.known && r >= uint64(t)
+}
+
 // Dropped counts a span whose request was dropped.
 func (j *Judge) Dropped(why Reason) {
-	if int(why) < len(j.counts) {
-		j.counts[why][0]++
+	if i, ok := j.s.index(why); ok {
+		j.counts[i][0]++
 	}
 }
 
 func (j *Judge) count(v Verdict) {
+	i, _ := j.s.index(v.Reason)
 	if v.Keep {
-		j.counts[v.Reason][1]++
+		j.counts[i][1]++
 	} else {
-		j.counts[v.Reason][0]++
+		j.counts[i][0]++
 	}
 }
 
@@ -243,11 +265,16 @@ func (j *Judge) Flush() {
 func (j *Judge) Note(span []byte, v Verdict) []byte {
 	if write, stays := j.s.o.WriteTH && v.known && v.th != sampling.Always, v.had && v.known && v.th == v.was; !stays && (write || v.had) {
 		j.facts.read(span)
-		j.room = sampling.AppendTraceState(j.room[:0], j.facts.traceState, v.th, write)
+		was := j.facts.traceState
+		if _, bad := sampling.ReadState(was); bad {
+			was = propagation.AppendTraceState(nil, was) // without what did not count
+		}
+		j.room = sampling.AppendTraceState(j.room[:0], was, v.th, write)
 		span = wire.AppendBytes(span, spanTraceState, j.room)
 	}
 	if j.s.o.WriteReason {
-		span = append(span, j.s.attribute[v.Reason]...)
+		i, _ := j.s.index(v.Reason)
+		span = append(span, j.s.attribute[i]...)
 	}
 	return span
 }
@@ -261,7 +288,9 @@ type facts struct {
 
 const statusError = 2
 
-func (f *facts) duration() time.Duration { return time.Duration(max(f.end, f.start) - f.start) }
+func (f *facts) duration() time.Duration {
+	return time.Duration(min(max(f.end, f.start)-f.start, math.MaxInt64))
+}
 
 func (f *facts) read(span []byte) {
 	*f = facts{}

@@ -6,7 +6,8 @@ import (
 	"github.com/alspan/alspan/internal/wire"
 )
 
-// Reason is what has decided. Those from firstRule on are rules.
+// Reason is what has decided, below 4096. Those from firstRule on are rules, of the sampler that gave them: another one, after a
+// change of the configuration, has other numbers for its rules.
 type Reason uint16
 
 const (
@@ -26,21 +27,44 @@ var reasonNames = [firstRule]string{"probability", "no_context", "priority", "de
 // ReasonNames gives the names that no rule may have.
 func ReasonNames() []string { return reasonNames[:] }
 
-// Name gives that of a reason of this sampler.
-func (s *Sampler) Name(r Reason) string {
-	switch {
-	case r < firstRule:
-		return reasonNames[r]
-	case int(r-firstRule) < len(s.rules):
-		return s.rules[r-firstRule].Name
+// The numbers of a sampler's rules begin at one of so many places, each of which has room for all of them.
+const (
+	mostRules   = 256
+	generations = 15
+)
+
+// index gives the place of a reason among those of this sampler, false for a rule of another one.
+func (s *Sampler) index(r Reason) (Reason, bool) {
+	if r < firstRule {
+		return r, true
 	}
-	return "" // of a sampler that had more rules
+	if i := r - s.first; int(i) < len(s.rules) {
+		return firstRule + i, true
+	}
+	return 0, false
 }
 
-func (s *Sampler) reason(name string) (Reason, bool) {
-	for r := range Reason(len(s.reasons)) {
-		if s.Name(r) == name {
-			return r, true
+// Name gives that of a reason of this sampler, nothing for a rule of another one.
+func (s *Sampler) Name(r Reason) string {
+	if i, ok := s.index(r); ok {
+		return s.name(i)
+	}
+	return ""
+}
+
+// name gives that of the reason at a place.
+func (s *Sampler) name(index Reason) string {
+	if index < firstRule {
+		return reasonNames[index]
+	}
+	return s.rules[index-firstRule].Name
+}
+
+// find gives the place of the reason with that name.
+func (s *Sampler) find(name string) (Reason, bool) {
+	for i := range Reason(len(s.reasons)) {
+		if s.name(i) == name {
+			return i, true
 		}
 	}
 	return 0, false
@@ -51,8 +75,8 @@ func (s *Sampler) Reasons(f func(name string, kept, dropped int64)) {
 	if s == nil {
 		return
 	}
-	for r, c := range s.reasons {
-		f(s.Name(Reason(r)), c.kept.Load(), c.dropped.Load())
+	for i, c := range s.reasons {
+		f(s.name(Reason(i)), c.kept.Load(), c.dropped.Load())
 	}
 }
 

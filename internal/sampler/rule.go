@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/honeycombio/dynsampler-go"
@@ -16,7 +17,7 @@ type rule struct {
 	keys      []int
 	threshold sampling.Threshold // of its probability
 	dynamic   *dynsampler.EMASampleRate
-	inherited []byte // state of dynamic, of the rule before
+	passed    bool // dynamic is with a rule of the next sampler
 }
 
 // So long are frequencies counted until the rates follow them, and of so many keys. What goes beyond is taken for rare.
@@ -25,17 +26,12 @@ const (
 	mostKey = 1000
 )
 
-// start begins to count frequencies.
+// start begins to count frequencies, unless they were counted before.
 func (r *rule) start() error {
-	if r.Action != Dynamic {
+	if r.Action != Dynamic || r.dynamic != nil {
 		return nil
 	}
 	r.dynamic = &dynsampler.EMASampleRate{GoalSampleRate: r.GoalRate, AdjustmentIntervalDuration: adjust, MaxKeys: mostKey}
-	if r.inherited != nil {
-		if err := r.dynamic.LoadState(r.inherited); err != nil {
-			return fmt.Errorf("cannot go on with the frequencies of %s: %w", r.Name, err)
-		}
-	}
 	if err := r.dynamic.Start(); err != nil {
 		return fmt.Errorf("cannot count frequencies for %s: %w", r.Name, err)
 	}
@@ -43,17 +39,14 @@ func (r *rule) start() error {
 }
 
 func (r *rule) stop() {
-	if r.dynamic != nil {
+	if r.dynamic != nil && !r.passed {
 		r.dynamic.Stop() //nolint:errcheck // gives none
 	}
 }
 
-// inherit takes over the frequencies that a rule of the same name and keys knows.
+// inherit takes over what counts the frequencies of a rule with the same goal and keys. Who still uses the old rule counts on in it.
 func (r *rule) inherit(old *rule) {
-	if r.Action != Dynamic || old.dynamic == nil || r.GoalRate != old.GoalRate || fmt.Sprint(r.Keys) != fmt.Sprint(old.Keys) {
-		return
-	}
-	if state, err := old.dynamic.SaveState(); err == nil {
-		r.inherited = state
+	if r.Action == Dynamic && old.dynamic != nil && !old.passed && r.GoalRate == old.GoalRate && slices.Equal(r.Keys, old.Keys) {
+		r.dynamic, old.passed = old.dynamic, true
 	}
 }

@@ -7,7 +7,9 @@ package sampler
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -74,13 +76,17 @@ type Sampler struct {
 	stress    *Stress          // nil if nobody cares
 	attribute [][]byte         // by reason, as a field of a Span
 	reasons   []*counts
+	first     Reason     // number of the first rule
 	ticking   sync.Mutex // held while budget and stress are looked at anew
 }
 
 // New makes a sampler. It gives nil where nothing is ever sampled. A condition that cannot be used has its filter.ConditionError in
 // the error. Close ends it.
 func New(o Options) (*Sampler, error) {
-	s := &Sampler{o: o}
+	if len(o.Rules) > mostRules {
+		return nil, fmt.Errorf("cannot have %d rules: there may be %d", len(o.Rules), mostRules)
+	}
+	s := &Sampler{o: o, first: firstRule}
 	s.base, s.bare = s.threshold(o.Probability), s.threshold(o.NoContext)
 	if o.Upstream > 0 {
 		s.upstream, s.known = sampling.FromProbability(o.Upstream), true
@@ -94,8 +100,8 @@ func New(o Options) (*Sampler, error) {
 	if err := s.compile(); err != nil {
 		return nil, err
 	}
-	for r := range firstRule + Reason(len(s.rules)) {
-		s.attribute = append(s.attribute, attributeOf(s.Name(r)))
+	for i := range firstRule + Reason(len(s.rules)) {
+		s.attribute = append(s.attribute, attributeOf(s.name(i)))
 		s.reasons = append(s.reasons, new(counts))
 	}
 	if s.base == sampling.Always && s.bare == sampling.Always && len(s.rules) == 0 && s.budget == nil && s.stress == nil {
@@ -163,13 +169,16 @@ func (s *Sampler) Start(old *Sampler) error {
 }
 
 func (s *Sampler) inherit(old *Sampler) {
-	for r := range Reason(len(s.reasons)) {
-		if was, ok := old.reason(s.Name(r)); ok {
-			s.reasons[r] = old.reasons[was]
+	if s.first = old.first; !reflect.DeepEqual(s.o.Rules, old.o.Rules) {
+		s.first = firstRule + (old.first-firstRule+mostRules)%(generations*mostRules)
+	}
+	for i := range Reason(len(s.reasons)) {
+		if was, ok := old.find(s.name(i)); ok {
+			s.reasons[i] = old.reasons[was]
 		}
 	}
 	for i := range s.rules {
-		was, ok := old.reason(s.rules[i].Name)
+		was, ok := old.find(s.rules[i].Name)
 		if ok && was >= firstRule {
 			s.rules[i].inherit(&old.rules[was-firstRule])
 		}
