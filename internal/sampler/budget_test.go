@@ -239,6 +239,44 @@ func TestUnevenTicks(t *testing.T) {
 	})
 }
 
+// Spans that follow the verdict on their request count, too. Those of requests that are dropped never come; the budget is met all the
+// same, also when the load falls.
+func TestBudgetOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const followers = 4
+		j, r := start(t, budget(1000, 0)).Judge(), random(11)
+		run := func(requests int, d time.Duration) int {
+			kept := 0
+			for range d / Interval {
+				var later []*Subject
+				for range requests / 4 {
+					if sub := subjectOf(randomness(r)); j.Judge(sub, nil, nil, nil, false).Keep {
+						kept++
+						later = append(later, sub)
+					}
+				}
+				time.Sleep(Interval / 2)
+				for _, sub := range later {
+					for range followers {
+						j.Follow(sub, ByProbability, nil)
+					}
+				}
+				time.Sleep(Interval / 2)
+				j.s.Tick(0)
+			}
+			return int(float64(kept*(1+followers)) / d.Seconds())
+		}
+		run(5000, 2*time.Second)
+		near(t, "5000 requests", run(5000, 4*time.Second), 1000, 10)
+		if got := run(1000, 2*time.Second); got > 1500 {
+			t.Errorf("in the two seconds after the load has fallen %d are kept, of 1000", got)
+		}
+		near(t, "1000 requests", run(1000, 4*time.Second), 1000, 10)
+		run(150, 2*time.Second)
+		near(t, "150 requests", run(150, 2*time.Second), 740, 1) // all, 37 in each Interval
+	})
+}
+
 // Every randomness is in the bucket that it belongs to.
 func TestBuckets(t *testing.T) {
 	r := random(10)

@@ -14,6 +14,10 @@ type tally struct{ sum, variance float64 }
 // add takes a span that is kept with its tracestate: without a th it stands for itself.
 func (c *tally) add(traceState string) {
 	th, _ := thOf(traceState)
+	c.count(th)
+}
+
+func (c *tally) count(th sampling.Threshold) {
 	p := th.Probability()
 	c.sum += 1 / p
 	c.variance += (1 - p) / (p * p)

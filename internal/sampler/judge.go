@@ -176,13 +176,18 @@ func (j *Judge) rule(sub *Subject, span, head, scope []byte, made bool) (t sampl
 
 // rate gives of how many spans like this one is kept.
 func (j *Judge) rate(r *rule) int {
-	j.key = j.key[:0]
-	for _, k := range r.keys {
-		before := len(j.key)
-		j.key = append(j.chooser.AppendKey(j.key, k), 0)
-		j.key = append(strconv.AppendInt(j.key, int64(len(j.key)-before), 10), 0) // a value may have any byte in it
-	}
+	j.key = j.appendKey(j.key[:0], r)
 	return max(r.dynamic.GetSampleRate(string(j.key)), 1)
+}
+
+// appendKey appends the values by which a rule tells spans apart, each with its length: they may have any bytes in them.
+func (j *Judge) appendKey(dst []byte, r *rule) []byte {
+	for _, k := range r.keys {
+		before := len(dst)
+		dst = append(j.chooser.AppendKey(dst, k), 0)
+		dst = append(strconv.AppendInt(dst, int64(len(dst)-before), 10), 0)
+	}
+	return dst
 }
 
 // Follow gives the verdict of a span whose request was kept for that reason.

@@ -31,7 +31,8 @@ func (r *rule) start() error {
 	if r.Action != Dynamic || r.dynamic != nil {
 		return nil
 	}
-	r.dynamic = &dynsampler.EMASampleRate{GoalSampleRate: r.GoalRate, AdjustmentIntervalDuration: adjust, MaxKeys: mostKey}
+	// No BurstMultiple: to find bursts it reads, without a lock, what another goroutine writes.
+	r.dynamic = &dynsampler.EMASampleRate{GoalSampleRate: r.GoalRate, AdjustmentIntervalDuration: adjust, MaxKeys: mostKey, BurstMultiple: -1}
 	if err := r.dynamic.Start(); err != nil {
 		return fmt.Errorf("cannot count frequencies for %s: %w", r.Name, err)
 	}
