@@ -28,7 +28,7 @@ func (c *tally) is(n int) bool { return math.Abs(c.sum-float64(n)) <= 5*math.Sqr
 
 // From the spans that are kept, each counted by its th, the true number comes out for all of them and for each group, whatever decides.
 func TestTrueNumbers(t *testing.T) {
-	const n = 100_000
+	const n = 40_000
 	rules := []Rule{{Name: "failed", Error: true}, {Name: "slow", SlowerThan: time.Second, Action: Probability, Probability: 0.5}}
 	for _, tt := range []struct {
 		name   string
@@ -96,7 +96,7 @@ func TestTrueNumbers(t *testing.T) {
 
 // Spans that follow the verdict on their request stand for as many as it does.
 func TestTrueNumbersOfFollowers(t *testing.T) {
-	const n = 50_000
+	const n = 20_000
 	o := with(Rule{Name: "failed", Error: true}, Rule{Name: "slow", SlowerThan: time.Second, Action: Probability, Probability: 0.5})
 	o.Probability, o.Spans, o.StressAbove = 0.5, 1, 70
 	for _, limits := range []struct {
