@@ -106,9 +106,8 @@ func (o *offers) fit(spans, bytes float64) (usedSpans, usedBytes float64) {
 		usedSpans += part * rate.spans
 		usedBytes += part * rate.bytes
 		if part < 1 {
-			from, to := lowest(i), lowest(i+1)
-			missing := from + uint64(part*float64(to-from))
-			o.limit.Store(uint64(sampling.Never) - min(missing, uint64(sampling.Never)))
+			from, to := float64(lowest(i)), float64(lowest(i+1))
+			o.limit.Store(uint64(sampling.FromProbability((from + part*(to-from)) / (1 << 56))))
 			return usedSpans, usedBytes
 		}
 	}

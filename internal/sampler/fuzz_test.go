@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/alspan/alspan/internal/sampling"
+	"github.com/alspan/alspan/internal/wire"
 )
 
 // fuzzed are samplers of all kinds, with thresholds that stay.
@@ -47,8 +48,14 @@ func FuzzJudge(f *testing.F) {
 		s := samplers[int(how>>8)%len(samplers)]
 		j, before := s.Judge(), bytes.Clone(span)
 		sub := Subject{Trace: idOf(r & most), Contextless: how&1 != 0, All: how&2 != 0, Unsampled: how&4 != 0, Debug: how&24 == 24, Priority: int8(how>>5&3) % 3}
-		var in facts
+		var in, slowly facts
 		in.read(span)
+		for r := wire.Read(span); r.Next(); {
+			slowly.field(&r)
+		}
+		if in.start != slowly.start || in.end != slowly.end || in.status != slowly.status || !bytes.Equal(in.traceState, slowly.traceState) {
+			t.Fatalf("%+v, one field after the other %+v", in, slowly)
+		}
 		why, drops := j.Early(&sub, in.traceState)
 		v := j.Judge(&sub, span, nil, nil, how&128 != 0)
 		if drops && (v.Keep || v.Reason != why) {

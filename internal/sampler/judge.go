@@ -2,9 +2,7 @@ package sampler
 
 import (
 	"bytes"
-	"math"
 	"strconv"
-	"time"
 
 	"github.com/alspan/alspan/internal/filter"
 	"github.com/alspan/alspan/internal/propagation"
@@ -66,16 +64,6 @@ func (j *Judge) Early(sub *Subject, traceState []byte) (why Reason, dropped bool
 	}
 	j.counts[why][0]++
 	return why, true
-}
-
-// stateOf reads a tracestate. Of a member "ot" of which anything is malformed nothing counts: spans made from entries are without it,
-// and what is decided of them has to hold for the others of the trace.
-func stateOf(traceState []byte) sampling.State {
-	state, bad := sampling.ReadState(traceState)
-	if bad {
-		return sampling.State{}
-	}
-	return state
 }
 
 var otMember = []byte("ot=")
@@ -190,59 +178,6 @@ func (j *Judge) appendKey(dst []byte, r *rule) []byte {
 	return dst
 }
 
-// Follow gives the verdict of a span whose request was kept for that reason.
-func (j *Judge) Follow(sub *Subject, why Reason, span []byte) (v Verdict) {
-	j.facts.read(span)
-	state := stateOf(j.facts.traceState)
-	r := state.Of((*[16]byte)(&sub.Trace))
-	v = Verdict{Keep: true, Reason: why, had: state.HasThreshold, was: state.Threshold}
-	t, forced, known := sampling.Always, false, !sub.Unsampled
-	switch i, ok := j.s.index(why); {
-	case !ok: // of a sampler before
-		v.Reason, known = ByProbability, false
-	case i >= firstRule:
-		switch rule := &j.s.rules[i-firstRule]; rule.Action {
-		case Keep:
-			forced = true
-		case Probability:
-			t = rule.threshold
-		default: // the rate is not known any more
-			known = false
-		}
-	case why == ByProbability:
-		t = j.s.base
-	case why == ByNoContext:
-		t = j.s.bare
-	default:
-		forced, known = true, false
-	}
-	if known {
-		o := j.sample(sub, &state, t)
-		v.th, v.known = o.Threshold, o.Known && o.Keep
-	}
-	if j.s.stress != nil && !forced && j.facts.status != statusError {
-		v.limit(r, j.s.stress.Threshold())
-	}
-	if j.s.budget != nil { // it is there; whether there was room was decided before
-		v.limit(r, j.s.budget.take(r, len(span), forced))
-	}
-	j.count(v)
-	return v
-}
-
-// limit takes a threshold into account by which the request was let through, unless it was another one then.
-func (v *Verdict) limit(r uint64, t sampling.Threshold) {
-	v.th = max(v.th, t)
-	v.known = v.known && r >= uint64(t)
-}
-
-// Dropped counts a span whose request was dropped.
-func (j *Judge) Dropped(why Reason) {
-	if i, ok := j.s.index(why); ok {
-		j.counts[i][0]++
-	}
-}
-
 func (j *Judge) count(v Verdict) {
 	i, _ := j.s.index(v.Reason)
 	if v.Keep {
@@ -282,37 +217,4 @@ func (j *Judge) Note(span []byte, v Verdict) []byte {
 		span = append(span, j.s.attribute[i]...)
 	}
 	return span
-}
-
-// facts are what is asked of all spans.
-type facts struct {
-	start, end uint64
-	status     int32
-	traceState []byte
-}
-
-const statusError = 2
-
-func (f *facts) duration() time.Duration {
-	return time.Duration(min(max(f.end, f.start)-f.start, math.MaxInt64))
-}
-
-func (f *facts) read(span []byte) {
-	*f = facts{}
-	for r := wire.Read(span); r.Next(); {
-		switch r.Key {
-		case spanTraceState<<3 | wire.Bytes:
-			f.traceState = r.Bytes
-		case 7<<3 | wire.Fixed64:
-			f.start = r.Int
-		case 8<<3 | wire.Fixed64:
-			f.end = r.Int
-		case 15<<3 | wire.Bytes: // message Status { string message = 2; StatusCode code = 3; }
-			for s := wire.Read(r.Bytes); s.Next(); {
-				if s.Key == 3<<3|wire.Varint {
-					f.status = int32(s.Int)
-				}
-			}
-		}
-	}
 }

@@ -157,10 +157,14 @@ func TestClose(t *testing.T) {
 			}
 		}
 		s.Close()
+		s.Close()
 		synctest.Wait()
 		if running() != before {
 			t.Errorf("it runs on:\n%s", stacks())
 		}
+		s = reload(t, s, with(dynamic(10, "k"))) // as when the agent ends at that moment
+		s.Judge().Judge(subjectOf(0), nil, nil, nil, false)
+		s.Close()
 	})
 }
 

@@ -17,7 +17,7 @@ type rule struct {
 	keys      []int
 	threshold sampling.Threshold // of its probability
 	dynamic   *dynsampler.EMASampleRate
-	passed    bool // dynamic is with a rule of the next sampler
+	gone      bool // dynamic is stopped, or with a rule of the next sampler
 }
 
 // So long are frequencies counted until the rates follow them, and of so many keys. What goes beyond is taken for rare.
@@ -40,14 +40,15 @@ func (r *rule) start() error {
 }
 
 func (r *rule) stop() {
-	if r.dynamic != nil && !r.passed {
+	if r.dynamic != nil && !r.gone {
 		r.dynamic.Stop() //nolint:errcheck // gives none
+		r.gone = true
 	}
 }
 
 // inherit takes over what counts the frequencies of a rule with the same goal and keys. Who still uses the old rule counts on in it.
 func (r *rule) inherit(old *rule) {
-	if r.Action == Dynamic && old.dynamic != nil && !old.passed && r.GoalRate == old.GoalRate && slices.Equal(r.Keys, old.Keys) {
-		r.dynamic, old.passed = old.dynamic, true
+	if r.Action == Dynamic && old.dynamic != nil && !old.gone && r.GoalRate == old.GoalRate && slices.Equal(r.Keys, old.Keys) {
+		r.dynamic, old.gone = old.dynamic, true
 	}
 }

@@ -178,7 +178,7 @@ func TestRefuses(t *testing.T) {
 		Rule{Name: "b", Conditions: []filter.Condition{{Name: "two", Text: `name == "x"`}}}))
 	for _, name := range []string{"one", "two"} {
 		found := false
-		if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // New promises that all are in it
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range all.Unwrap() {
 				c, is := errors.AsType[*filter.ConditionError](e)
 				found = found || is && c.Name == name

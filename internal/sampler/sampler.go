@@ -77,7 +77,7 @@ type Sampler struct {
 	attribute [][]byte         // by reason, as a field of a Span
 	reasons   []*counts
 	first     Reason     // number of the first rule
-	ticking   sync.Mutex // held while budget and stress are looked at anew
+	ticking   sync.Mutex // held while budget and stress are looked at anew, and at the end
 }
 
 // New makes a sampler. It gives nil where nothing is ever sampled. A condition that cannot be used has its filter.ConditionError in
@@ -169,6 +169,8 @@ func (s *Sampler) Start(old *Sampler) error {
 }
 
 func (s *Sampler) inherit(old *Sampler) {
+	old.ticking.Lock()
+	defer old.ticking.Unlock()
 	if s.first = old.first; !reflect.DeepEqual(s.o.Rules, old.o.Rules) {
 		s.first = firstRule + (old.first-firstRule+mostRules)%(generations*mostRules)
 	}
@@ -183,8 +185,6 @@ func (s *Sampler) inherit(old *Sampler) {
 			s.rules[i].inherit(&old.rules[was-firstRule])
 		}
 	}
-	old.ticking.Lock()
-	defer old.ticking.Unlock()
 	if s.budget != nil && old.budget != nil {
 		s.budget.inherit(old.budget)
 	}
@@ -193,11 +193,13 @@ func (s *Sampler) inherit(old *Sampler) {
 	}
 }
 
-// Close ends what goes on by itself.
+// Close ends what goes on by itself, the first time.
 func (s *Sampler) Close() {
 	if s == nil {
 		return
 	}
+	s.ticking.Lock()
+	defer s.ticking.Unlock()
 	for i := range s.rules {
 		s.rules[i].stop()
 	}
