@@ -244,13 +244,13 @@ func TestUnevenTicks(t *testing.T) {
 func TestBudgetOfRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const followers = 4
-		j, r := start(t, budget(1000, 0)).Judge(), random(11)
+		j, r, span := start(t, budget(0, 100_000)).Judge(), random(11), make([]byte, 100)
 		run := func(requests int, d time.Duration) int {
 			kept := 0
 			for range d / Interval {
 				var later []*Subject
 				for range requests / 4 {
-					if sub := subjectOf(randomness(r)); j.Judge(sub, nil, nil, nil, false).Keep {
+					if sub := subjectOf(randomness(r)); j.Judge(sub, span, nil, nil, false).Keep {
 						kept++
 						later = append(later, sub)
 					}
@@ -258,7 +258,7 @@ func TestBudgetOfRequests(t *testing.T) {
 				time.Sleep(Interval / 2)
 				for _, sub := range later {
 					for range followers {
-						j.Follow(sub, ByProbability, nil)
+						j.Follow(sub, ByProbability, span)
 					}
 				}
 				time.Sleep(Interval / 2)

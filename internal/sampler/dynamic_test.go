@@ -120,7 +120,8 @@ func TestKeys(t *testing.T) {
 	for i, attributes := range [][]*commonpb.KeyValue{
 		{}, {text("a", "a"), text("b", "bc")}, {text("a", "ab"), text("b", "c")}, {text("a", "abc")}, {text("b", "abc")}, {text("c", "abc")}, {text("a", "a"), text("b", "b"), text("c", "c")},
 		{text("a", "\x00"), text("b", "")}, {text("a", ""), text("b", "\x00")}, {text("a", "\x001"), text("b", "")}, {text("a", "a\x00"), text("b", "c")}, {text("a", "a"), text("b", "\x00c")},
-		{text("a", "a\x002\x00"), text("b", "c")}, {text("a", "a"), text("b", "c\x002\x00")}, {text("a", "\x001\x00\x001\x00\x001\x00")}, {number("a", 12), number("b", 3)}, {number("a", 1), number("b", 23)},
+		{text("a", "a\x002\x00"), text("b", "c")}, {text("a", "a"), text("b", "c\x002\x00")}, {text("a", "\x001\x00\x001\x00\x001\x00")}, {text("a", "x"), text("b", "y\x000\x00z")}, {text("a", "x\x000\x00y"), text("b", "z")},
+		{number("a", 12), number("b", 3)}, {number("a", 1), number("b", 23)},
 	} {
 		j.chooser.See(encoded(t, spanOf(1, unset, "", attributes...)), nil, nil, false)
 		key := string(j.appendKey(nil, &s.rules[0]))

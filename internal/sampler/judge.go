@@ -81,7 +81,7 @@ func (j *Judge) usual(sub *Subject) (sampling.Threshold, Reason) {
 
 func (j *Judge) sample(sub *Subject, state *sampling.State, t sampling.Threshold) sampling.Outcome {
 	upstream, known := j.s.upstream, j.s.known
-	if sub.All && !state.HasThreshold {
+	if sub.All { // but for those that come with a th
 		upstream, known = sampling.Always, true
 	}
 	return j.s.o.Mode.Sample(state, state.Of((*[16]byte)(&sub.Trace)), t, upstream, known)

@@ -83,6 +83,9 @@ func TestTraceState(t *testing.T) {
 			if out.TraceState != tt.want {
 				t.Errorf("%q becomes %q, want %q", tt.in, out.TraceState, tt.want)
 			}
+			if tt.in == tt.want && !bytes.Equal(j.Note(bytes.Clone(span), v), append(span, attributeOf(reason)...)) {
+				t.Error("the tracestate is written anew, as it was")
+			}
 			if n := len(out.Attributes); n != 2 || reason == "" {
 				t.Errorf("there are %d attributes, and the reason is %q", n, reason)
 			}

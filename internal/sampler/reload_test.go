@@ -115,6 +115,11 @@ func TestStrictnessGoesOn(t *testing.T) {
 		if b2, forced2, stress2 := s.Thresholds(); b2 != b || forced2 != forced || stress2 != stress {
 			t.Errorf("they become %014x, %014x, %014x", uint64(b2), uint64(forced2), uint64(stress2))
 		}
+		time.Sleep(10 * time.Millisecond) // in which nothing comes
+		s.Tick(60)
+		b2, forced2, _ := s.Thresholds()
+		near(t, "kept of others, in a million", int(1e6*b2.Probability()), int(1e6*b.Probability()), 10)
+		near(t, "kept of what rules keep, in a million", int(1e6*forced2.Probability()), int(1e6*forced.Probability()), 10)
 		f.judges[0] = s.Judge()
 		kept := f.run(time.Second, load...)
 		near(t, "kept", kept[0].spans+kept[1].spans, 1000, 10)
@@ -222,6 +227,34 @@ func TestFollow(t *testing.T) {
 				t.Errorf("%s has counted %v, before %v", tt.label, got, before)
 			}
 		})
+	}
+}
+
+// A threshold by which a span would not have been kept was another one when its request was.
+func TestFollowStricter(t *testing.T) {
+	o := budget(1, 0, keepFailed)
+	o.StressAbove = 70
+	for _, tt := range []struct {
+		why                   Reason
+		usual, forced, stress sampling.Threshold
+		want                  string
+	}{
+		{ByProbability, 0, 0, 0, "ot=th:4"},
+		{ByProbability, half, 0, 0, "ot=th:8"},
+		{ByProbability, 0, quarter, half, "ot=th:8"},
+		{ByProbability, quarter, 0, 0, ""},
+		{ByProbability, 0, 0, quarter, ""},
+		{firstRule, quarter, half, quarter, "ot=th:8"},
+		{firstRule, 0, quarter, 0, ""},
+	} {
+		s := start(t, o)
+		s.budget.usual.limit.Store(uint64(tt.usual))
+		s.budget.must.limit.Store(uint64(tt.forced))
+		s.stress.set(tt.stress.Probability())
+		j, span := s.Judge(), plain("ot=th:4")
+		if out, _ := noted(t, j, span, j.Follow(subjectOf(uint64(half)+1), tt.why, span)); out.TraceState != tt.want {
+			t.Errorf("%+v: it goes on with %q", tt, out.TraceState)
+		}
 	}
 }
 

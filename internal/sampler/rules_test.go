@@ -11,6 +11,7 @@ import (
 
 	"github.com/alspan/alspan/internal/filter"
 	"github.com/alspan/alspan/internal/sampling"
+	"github.com/alspan/alspan/internal/wire"
 )
 
 // Each rule matches what all that it asks holds for, and the first that matches decides.
@@ -170,6 +171,30 @@ func TestActive(t *testing.T) {
 				t.Error("stress samples nothing")
 			}
 		}
+	}
+}
+
+// Attributes of all sizes are passed on the way to what is asked for.
+func TestFactsBehindAttributes(t *testing.T) {
+	for _, size := range []int{0, 1, 126, 127, 128, 129, 255, 256, 1<<14 - 1, 1 << 14, 1<<14 + 1, 1<<14 + 200, 1 << 16, 1 << 21} {
+		span := wire.AppendBytes(nil, spanAttributes, make([]byte, size))
+		span = append(append(span, "\x1a\x03a=b"...), "\x7a\x02\x18\x02"...)
+		var f facts
+		if f.read(span); f.status != statusError || string(f.traceState) != "a=b" {
+			t.Errorf("behind an attribute of %d bytes there is %+v", size, f)
+		}
+	}
+}
+
+// What is multiplied is rounded once, afterwards.
+func TestExactly(t *testing.T) {
+	o := with(Rule{Name: "p", Action: Probability, Probability: 1.0 / 3})
+	if s := start(t, o); s.rules[0].threshold != sampling.FromProbability(1.0/3) {
+		t.Errorf("equalizing by %014x", uint64(s.rules[0].threshold))
+	}
+	o.Mode = sampling.Proportional
+	if s := start(t, o); s.rules[0].threshold != sampling.Exactly(1.0/3) {
+		t.Errorf("proportional by %014x", uint64(s.rules[0].threshold))
 	}
 }
 

@@ -146,11 +146,28 @@ func TestUnderStress(t *testing.T) {
 				}
 				continue
 			}
-			if s, why := noted(t, j, tt.span, v); s.TraceState != want || why != tt.why {
-				t.Fatalf("%s, R %014x: kept with %q by %s, want %q by %s", tt.name, x, s.TraceState, why, want, tt.why)
+			for _, v := range []Verdict{v, j.Follow(&sub, v.Reason, tt.span)} {
+				if s, why := noted(t, j, tt.span, v); s.TraceState != want || why != tt.why {
+					t.Fatalf("%s, R %014x: %+v goes on with %q by %s, want %q by %s", tt.name, x, v, s.TraceState, why, want, tt.why)
+				}
 			}
 		}
 	}
+}
+
+// Another sampler goes on with the pressure, and says when it ends.
+func TestStressGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPressure(t, 70)
+		p.want("short", p.ticks(3, 90), 1.0/4)
+		p.Sampler = reload(t, p.Sampler, p.o)
+		p.want("still", p.ticks(1, 60), 1.0/4)
+		p.want("short again", p.ticks(2, 90), 1.0/8)
+		p.want("calm", p.ticks(20, 0), 1)
+		if lines := strings.Count(p.log.String(), "\n"); lines != 2 || !strings.Contains(p.log.String(), "level=INFO") {
+			t.Errorf("the log has %q", &p.log)
+		}
+	})
 }
 
 // More pressure keeps a part of what less pressure keeps.
