@@ -96,7 +96,7 @@ func (w *Watcher) detail(p *corev1.Pod) *pods.Detail {
 	return d
 }
 
-// hasSidecar tells whether Istio's proxy is beside a pod: since Istio 1.24 it may be among the containers that run before others.
+// hasSidecar tells whether Istio's proxy is beside a pod; it may be among the containers that start before the others.
 func hasSidecar(p *corev1.Pod) bool {
 	isProxy := func(c corev1.Container) bool { return c.Name == "istio-proxy" }
 	return slices.ContainsFunc(p.Spec.Containers, isProxy) || slices.ContainsFunc(p.Spec.InitContainers, isProxy)
