@@ -78,14 +78,14 @@ func (r *request) asClient() {
 
 // upstreamTime gives how long the last attempt took, from its first byte up to its last byte down.
 func upstreamTime(e *wire.Entry) time.Duration {
-	from, to := time.Duration(0), time.Duration(length(e))
+	from, to := int64(0), int64(length(e))
 	if t := e.Timings[wire.FirstUpstreamTx]; t.Set {
 		from = min(max(t.Duration(), 0), to)
 	}
 	if t := e.Timings[wire.LastUpstreamRx]; t.Set {
 		to = max(min(max(t.Duration(), 0), to), from)
 	}
-	return to - from
+	return time.Duration(to - from)
 }
 
 // inbound tells whether e is the receiving half of a mesh hop: what the sidecar calls is its own pod.
@@ -132,4 +132,3 @@ func clusterService(cluster []byte) string {
 	}
 	return string(host)
 }
-
