@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/red"
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -12,9 +13,25 @@ import (
 // Measures are what metrics say of one request: how it went for its caller, and how for Envoy, who called the upstream. It belongs to
 // one goroutine and is used again.
 type Measures struct {
-	list  [2]red.Request
-	route []byte
+	list     [2]red.Request
+	route    []byte
+	pods     [64]podMemo
+	clusters map[string]string // what clusters call their services
 }
+
+// podMemo is an address that was asked for, and whose it was.
+type podMemo struct {
+	address    [maxMemo]byte
+	length     uint8
+	generation uint64
+	second     int64
+	pod        *pods.Pod
+}
+
+const (
+	maxMemo     = 16 // an IPv4 address as a text
+	maxClusters = 1024
+)
 
 // Measure gives what metrics say of the request that e tells of, of an Envoy that is that service. It is valid until the next call, and
 // as long as e.
@@ -31,17 +48,17 @@ func (b *Builder) Measure(m *Measures, e *wire.Entry, l *Logger, service string)
 	}
 	if r.kind == kindClient {
 		came.Kind = red.Client
-		came.Peer, came.Edge = r.called()
+		came.Peer, came.Edge = m.called(&r)
 		return m.list[:1]
 	}
-	came.Peer, came.Edge = r.caller()
+	came.Peer, came.Edge = m.caller(&r)
 	if !e.HasUpstream() || l.inbound(e) {
 		return m.list[:1]
 	}
 	sent := &m.list[1]
 	*sent = *came
 	sent.Kind = red.Client
-	sent.Peer, sent.Edge = r.called()
+	sent.Peer, sent.Edge = m.called(&r)
 	sent.Duration = upstreamTime(e)
 	r.asClient()
 	if sent.Class = 0; r.answered {
@@ -92,10 +109,10 @@ func upstreamTime(e *wire.Entry) time.Duration {
 func (l *Logger) inbound(e *wire.Entry) bool { return l.sidecar.IsValid() && !l.outbound(e) }
 
 // caller gives the service that sent the request. The service graph counts its edge here, where the request is known for sure.
-func (r *request) caller() (string, red.Edge) {
-	p := r.podAt(&r.e.DownstreamDirect)
+func (m *Measures) caller(r *request) (string, red.Edge) {
+	p := m.podAt(r, &r.e.DownstreamDirect)
 	if p == nil {
-		p = r.podAt(&r.e.DownstreamRemote)
+		p = m.podAt(r, &r.e.DownstreamRemote)
 	}
 	if p == nil {
 		return "", red.EdgeVirtual
@@ -105,10 +122,10 @@ func (r *request) caller() (string, red.Edge) {
 
 // called gives the service that Envoy called. If that has a sidecar, the agent of its node counts the edge: one that is known whole
 // says so, and of others it is what Istio does by default.
-func (r *request) called() (string, red.Edge) {
-	p := r.podAt(&r.e.UpstreamRemote)
+func (m *Measures) called(r *request) (string, red.Edge) {
+	p := m.podAt(r, &r.e.UpstreamRemote)
 	if p == nil {
-		return clusterService(r.e.Text(wire.UpstreamCluster)), red.EdgeVirtual
+		return m.clusterService(r.e.Text(wire.UpstreamCluster)), red.EdgeVirtual
 	}
 	sidecar := r.l.istio
 	if p.Detail != nil {
@@ -118,6 +135,34 @@ func (r *request) called() (string, red.Edge) {
 		return p.PeerName(), red.EdgeLatency
 	}
 	return p.PeerName(), red.EdgeVirtual
+}
+
+// podAt is that of a request; the same addresses are asked for again and again.
+func (m *Measures) podAt(r *request, a *wire.Address) *pods.Pod {
+	host := r.e.Bytes(a.Host)
+	if len(host) == 0 || len(host) > maxMemo || r.b.opts.Pods == nil {
+		return r.podAt(a)
+	}
+	// The digits at the end differ.
+	memo := &m.pods[(uint(host[len(host)-1])+uint(host[len(host)/2])*5+uint(len(host))*16)%uint(len(m.pods))]
+	generation, at := r.b.opts.Pods.Load().Generation, int64(r.start)/second
+	if memo.generation != generation || memo.second != at || string(memo.address[:memo.length]) != string(host) {
+		memo.length, memo.generation, memo.second = uint8(copy(memo.address[:], host)), generation, at
+		memo.pod = r.podAt(a)
+	}
+	return memo.pod
+}
+
+func (m *Measures) clusterService(cluster []byte) string {
+	if name, ok := m.clusters[string(cluster)]; ok {
+		return name
+	}
+	if m.clusters == nil || len(m.clusters) >= maxClusters {
+		m.clusters = map[string]string{}
+	}
+	name := clusterService(cluster)
+	m.clusters[string(cluster)] = name
+	return name
 }
 
 // clusterService gives what a cluster calls the service behind it, where nothing else does: the host in a cluster of Istio's
