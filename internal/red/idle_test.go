@@ -68,6 +68,30 @@ func TestWithoutIdleNothingIsGivenUp(t *testing.T) {
 	})
 }
 
+// What is just being counted is neither exposed in part nor given up.
+func TestWhatIsJustBeingCounted(t *testing.T) {
+	m := New(Options{Sets: 10, Requests: true})
+	k := requestKey(&Request{Service: "cart"})
+	s, _ := m.requests.begin(&k, make([]byte, mostRoute))
+	s.failed.Add(1)
+	for now := range time.Duration(5) {
+		if left := m.requests.giveUp(now, 0); left != nil {
+			t.Error("the set was given up")
+		}
+		all := gather(t, m)
+		for _, name := range []string{"alspan_requests_total", "alspan_request_errors_total"} {
+			if n := total(values(all[name])); n != 0 {
+				t.Errorf("%s is %v already", name, n)
+			}
+		}
+	}
+	s.end(0, 0, 1)
+	m.requests.giveUp(5, 0)
+	if left := m.requests.giveUp(6, 0); len(left) != 1 {
+		t.Error("the set was not given up")
+	}
+}
+
 // contents are what was counted in some series.
 type contents struct {
 	n, failed, counted, durations uint64

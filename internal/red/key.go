@@ -71,7 +71,7 @@ func (k *key) hash(seed uint64) uint64 {
 	if k.kind != edge {
 		h ^= bits.RotateLeft64(xxh3.HashStringSeed(k.method, seed+2), 29) ^ bits.RotateLeft64(xxh3.HashSeed(k.route, seed+3), 43)
 	}
-	return (h ^ uint64(k.class)<<8 ^ uint64(k.kind)) * 0x9e3779b97f4a7c15
+	return h ^ uint64(k.class)<<2 ^ uint64(k.kind)
 }
 
 // clean makes the strings of k fit for labels. A route that must be changed is put into room, which has mostRoute bytes.
