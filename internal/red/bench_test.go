@@ -64,8 +64,11 @@ func BenchmarkCount(b *testing.B) {
 
 // Requests of label sets for which there is no room.
 func BenchmarkCountOther(b *testing.B) {
-	m := New(Options{Sets: 10, Requests: true, Graph: true})
+	m := New(Options{Sets: 250, Requests: true, Graph: true})
 	meter, all := m.Meter(), requests(500, EdgeCount)
+	for i := range 250 {
+		meter.Count(&Request{Service: "attacked", Route: fmt.Append(nil, i)})
+	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		meter.Count(&all[i%len(all)])

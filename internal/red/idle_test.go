@@ -174,7 +174,7 @@ func TestNothingIsLostWhenSetsAreGivenUp(t *testing.T) {
 			counters.Go(func() {
 				r, meter := rand.New(rand.NewPCG(seed, uint64(procs))), m.Meter()
 				ownRequests, ownEdges := map[string]contents{}, map[string]contents{}
-				for i := 0; i < 8000 || min(ls[0].gone.Load(), ls[1].gone.Load()) < 50; i++ {
+				for i := 0; i < 3000 || min(ls[0].gone.Load(), ls[1].gone.Load()) < 50; i++ {
 					n := (i/300 + r.IntN(3)) % 7
 					q := Request{
 						Kind: Kind(n % 2), Service: "a", Peer: "b", Route: []byte{'a' + byte(n)}, Failed: r.IntN(2) == 0,

@@ -32,7 +32,7 @@
 // # Memory
 //
 // A set of requests takes 2.1 KB with its slot in the table, and another 0.8 KB when all of its classic buckets have exemplars.
-// An edge takes 0.5 KB. A scrape of 2,000 sets takes 5 MB for a moment, and as much again for its text.
+// An edge takes 0.5 KB. A scrape of 2,000 sets takes 9 MB for a moment, and 6 MB for its text.
 package red
 
 import (
@@ -172,11 +172,7 @@ func (m *Meter) Exemplar(r *Request, trace [16]byte, span [8]byte, at time.Time)
 		return
 	}
 	k := requestKey(r)
-	s := f.table.Load().get(k.hash(f.seed), &k)
-	if s == nil {
-		s, _ = f.find(k, m.scratch, false)
-	}
-	if s != nil {
+	if s, _ := f.find(&k, m.scratch, false); s != nil {
 		s.note(r.Duration, trace, span, at)
 	}
 }
