@@ -74,7 +74,7 @@ var dependencies = map[string]string{
 	"github.com/prometheus/client_model":                                 "histograms that are classic and native, from counters of our own",
 	"github.com/prometheus/common":                                       "tests: metrics as a scrape reads them",
 	"github.com/spf13/cobra":                                             "commands and their completion",
-	"github.com/zeebo/xxh3":                                              "derived ids: XXH3, whose values are fixed for ever",
+	"github.com/zeebo/xxh3":                                              "derived ids: XXH3, whose values are fixed for ever; where label sets are in their table",
 	"go.opentelemetry.io/collector/component":                            "what pkg/ottl wants to be told of its surroundings",
 	"go.opentelemetry.io/collector/pdata":                                "spans as pkg/ottl has them, where one must be decoded",
 	"go.uber.org/zap":                                                    "to keep what pkg/ottl would log out of our log",

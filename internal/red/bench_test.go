@@ -62,41 +62,42 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-func BenchmarkHash(b *testing.B) {
-	all := requests(500, EdgeNone)
-	b.Run("hash", func(b *testing.B) {
-		for i := 0; b.Loop(); i++ {
-			k := requestKey(&all[i%len(all)])
-			sink = k.hash(42)
-		}
-	})
-	b.Run("bucket", func(b *testing.B) {
-		for i := 0; b.Loop(); i++ {
-			sink = uint64(bucket(all[i%len(all)].Duration))
-		}
-	})
+// Requests of label sets for which there is no room.
+func BenchmarkCountOther(b *testing.B) {
+	m := New(Options{Sets: 250, Requests: true, Graph: true})
+	meter, all := m.Meter(), requests(500, EdgeCount)
+	for i := range 250 {
+		meter.Count(&Request{Service: "attacked", Route: fmt.Append(nil, i)})
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		meter.Count(&all[i%len(all)])
+	}
+}
+
+func BenchmarkExemplar(b *testing.B) {
 	m := New(Options{Sets: 2000, Requests: true})
-	meter := m.Meter()
+	meter, all := m.Meter(), requests(20, EdgeCount)
 	for i := range all {
 		meter.Count(&all[i])
 	}
-	b.Run("get", func(b *testing.B) {
-		for i := 0; b.Loop(); i++ {
-			k := requestKey(&all[i%len(all)])
-			if m.requests.table.Load().get(k.hash(m.requests.seed), &k) == nil {
-				b.Fatal()
-			}
-		}
-	})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		meter.Exemplar(&all[i%len(all)], [16]byte{1}, [8]byte{2}, time.Unix(0, int64(i)*1000)) // a million in a second
+	}
 }
 
-var sink uint64
-
+// A scrape of 2,000 label sets and the edges between 30 services and 20.
 func BenchmarkScrape(b *testing.B) {
 	m := New(Options{Sets: 2000, Requests: true, Graph: true})
 	meter := m.Meter()
-	for i := range 100000 {
-		meter.Count(&requests2000[i%len(requests2000)])
+	r := rand.New(rand.NewPCG(8, 8))
+	for i := range 100_000 {
+		set := i % 2000
+		meter.Count(&Request{
+			Kind: Kind(set % 2), Service: fmt.Sprintf("service-%d", set%20), Peer: fmt.Sprintf("peer-%d", set%30), Method: "GET",
+			Route: fmt.Appendf(nil, "/api/v1/things/%d/{id}", set), Class: 2, Duration: time.Duration(r.ExpFloat64() * 2e7), Edge: EdgeCount,
+		})
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m)
@@ -109,7 +110,7 @@ func BenchmarkScrape(b *testing.B) {
 			}
 		}
 	})
-	for name, accept := range map[string]string{"text": "text/plain", "protobuf": "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"} {
+	for name, accept := range map[string]string{"text": "text/plain", "protobuf": protobuf} {
 		b.Run(name, func(b *testing.B) {
 			h := promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
 			b.ReportAllocs()
@@ -125,5 +126,3 @@ func BenchmarkScrape(b *testing.B) {
 		})
 	}
 }
-
-var requests2000 = requests(2000, EdgeCount)

@@ -38,8 +38,8 @@ func bucket(d time.Duration) int {
 	if d <= 0 {
 		return 0
 	}
-	// Divided, not multiplied by 1e-9: the ends of classic buckets must come out exactly.
-	v := math.Float64bits(float64(d) / 1e9)
+	// 1e-9 is not exact, but the product is on the right side of all ends, and a division takes three times as long.
+	v := math.Float64bits(float64(d) * 1e-9)
 	m := v & (1<<mantissa - 1)
 	i := int(cells[m>>(mantissa-4)])
 	if m > bounds[i&15] {

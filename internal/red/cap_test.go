@@ -150,6 +150,42 @@ func TestWhoeverIsCalledOther(t *testing.T) {
 	}
 }
 
+// There may be room for an edge where there is none for the label set, and the other way round.
+func TestEdgesAndSetsHaveRoomsOfTheirOwn(t *testing.T) {
+	m := New(Options{Sets: 3, Requests: true, Graph: true})
+	meter := m.Meter()
+	count := func(kind Kind, peer, route string) {
+		meter.Count(&Request{Kind: kind, Service: "cart", Peer: peer, Route: []byte(route), Edge: EdgeCount})
+	}
+	for _, route := range []string{"/1", "/2", "/3"} {
+		count(Server, "shop", route)
+	}
+	for range 2 {
+		count(Server, "a", "/4")
+		count(Server, "b", "/4")
+	}
+	want := map[string]float64{"shop||cart": 3, "a||cart": 2, "b||cart": 2}
+	if diff := cmp.Diff(want, values(gather(t, m)["traces_service_graph_request_total"])); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+
+	m = New(Options{Sets: 3, Requests: true, Graph: true})
+	meter = m.Meter()
+	for _, route := range []string{"/1", "/2", "/3"} {
+		m.graph.begin(&key{kind: edge, service: route, peer: route}, nil)
+	}
+	for range 3 {
+		count(Server, "shop", "/1")
+	}
+	all := gather(t, m)
+	if got := values(all["traces_service_graph_request_total"]); got["other||other"] != 3 {
+		t.Errorf("edges: %v", got)
+	}
+	if n := values(all["alspan_service_graph_edges_overflow_total"])[""]; n != 3 {
+		t.Errorf("%v requests of other edges", n)
+	}
+}
+
 // Room that was given up is used again.
 func TestRoomIsUsedAgain(t *testing.T) {
 	m := New(Options{Sets: 2, Requests: true, Graph: true})

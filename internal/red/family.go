@@ -30,11 +30,7 @@ func newFamily(room ...int64) *family {
 // mostRoute bytes.
 func (f *family) begin(k *key, scratch []byte) (s *series, wide bool) {
 	for {
-		s, wide = f.table.Load().get(k.hash(f.seed), k), false
-		if s == nil {
-			s, wide = f.find(*k, scratch, true)
-		}
-		if s.begin() {
+		if s, wide = f.find(k, scratch, true); s.begin() {
 			if wide {
 				f.others.Add(1)
 			}
@@ -48,11 +44,23 @@ func (f *family) begin(k *key, scratch []byte) (s *series, wide bool) {
 
 // find gives the series in which k is counted, and whether that is another one than its own. If there is none yet, it makes
 // one, or gives nil.
-func (f *family) find(k key, scratch []byte, make bool) (s *series, wide bool) {
-	k.clean(scratch)
+func (f *family) find(k *key, scratch []byte, make bool) (s *series, wide bool) {
+	h := k.hash(f.seed)
+	if s := f.table.Load().get(h, k); s != nil {
+		return s, false
+	}
+	return f.miss(*k, h, scratch, make)
+}
+
+// miss is find for a key, with its hash, that is not in the table as it is.
+func (f *family) miss(k key, h uint64, scratch []byte, make bool) (s *series, wide bool) {
+	look := k.clean(scratch)
 	for level := 0; ; level++ {
-		h := k.hash(f.seed)
-		s := f.table.Load().get(h, &k)
+		var s *series
+		if look {
+			h = k.hash(f.seed)
+			s = f.table.Load().get(h, &k)
+		}
 		if s == nil && make {
 			s = f.add(h, &k, level)
 		}
@@ -60,6 +68,7 @@ func (f *family) find(k key, scratch []byte, make bool) (s *series, wide bool) {
 			return s, level > 0
 		}
 		k.widen(level)
+		look = true
 	}
 }
 

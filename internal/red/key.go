@@ -71,17 +71,21 @@ func (k *key) hash(seed uint64) uint64 {
 	if k.kind != edge {
 		h ^= bits.RotateLeft64(xxh3.HashStringSeed(k.method, seed+2), 29) ^ bits.RotateLeft64(xxh3.HashSeed(k.route, seed+3), 43)
 	}
-	return (h ^ uint64(k.class)<<8 ^ uint64(k.kind)) * 0x9e3779b97f4a7c15
+	return h ^ uint64(k.class)<<2 ^ uint64(k.kind)
 }
 
-// clean makes the strings of k fit for labels. A route that must be changed is put into room, which has mostRoute bytes.
-func (k *key) clean(room []byte) {
+// clean makes the strings of k fit for labels, and tells whether any has changed. A route that must be changed is put into
+// room, which has mostRoute bytes.
+func (k *key) clean(room []byte) (changed bool) {
 	for _, s := range []*string{&k.service, &k.peer, &k.method} {
-		*s = strings.ToValidUTF8(*s, "\uFFFD")
+		if !utf8.ValidString(*s) {
+			*s, changed = strings.ToValidUTF8(*s, "\uFFFD"), true
+		}
 	}
 	if !utf8.Valid(k.route) {
-		k.route = appendValid(room[:0], k.route, len(room))
+		k.route, changed = appendValid(room[:0], k.route, len(room)), true
 	}
+	return changed
 }
 
 // appendValid appends src to dst, up to that many bytes in all and with U+FFFD for each run of bytes that are not UTF-8.

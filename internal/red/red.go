@@ -17,21 +17,22 @@
 // Durations are counted in 218 buckets, eight in each power of two: those of a native histogram of schema 3 from 2^-17 seconds
 // (7.6 µs) to 2^10 seconds. What is shorter is in the native zero bucket, what is longer in the bucket after the last. The
 // classic buckets, powers of two from 2^-9 to 2^4 seconds, are sums of them. A histogram has no count of its own: at a scrape
-// it is the sum of the buckets, and so is alspan_request_total. A sum of durations begins from zero after 584 years.
+// it is the sum of the buckets, and so is alspan_requests_total. A sum of durations begins from zero after 584 years.
 //
 // # The service graph
 //
-// It has the names and labels of Grafana Tempo's metrics generator. Grafana divides the seconds of the server by the requests of
-// an edge, so the server's side should count an edge where there is one (EdgeCount), and the client's side add what it has
-// seen (EdgeLatency). Where the other side is not instrumented (EdgeVirtual), the one duration that is known stands for both:
-// otherwise Grafana would show calls to a database without any latency. Its histograms are classic only. A Prometheus that
-// reads native histograms drops the classic half, and with it the sum that Grafana asks for. As in PromQL, an empty
-// connection_type is the same as none.
+// It has the names and labels of Grafana Tempo's metrics generator. For the latency of an edge Grafana divides the seconds that
+// the server has seen by the requests. So the server's side should count an edge where there is one (EdgeCount), and the
+// client's side only add what it has seen (EdgeLatency). Where the other side is not instrumented (EdgeVirtual), the one
+// duration that is known stands for both: otherwise calls to a database would take no time in Grafana.
+//
+// Its histograms are classic only: a Prometheus that reads native ones leaves out their classic half, and with it the sum that
+// Grafana asks for. An empty connection_type is the same to Prometheus as none.
 //
 // # Memory
 //
-// A set of requests takes 2.1 KB and a slot in the table, another 0.7 KB when each of its classic buckets has an
-// exemplar; an edge takes 0.5 KB. A scrape takes some more for a moment, see BenchmarkScrape.
+// A set of requests takes 2.1 KB with its slot in the table, and another 0.8 KB when all of its classic buckets have exemplars.
+// An edge takes 0.5 KB. A scrape of 2,000 sets takes 9 MB for a moment, and 6 MB for its text.
 package red
 
 import (
@@ -44,7 +45,7 @@ import (
 // Options say what is kept.
 type Options struct {
 	Sets     int           // most label sets of requests, and most edges of the service graph
-	Idle     time.Duration // a label set that nothing was counted in for so long is given up; 0: none is
+	Idle     time.Duration // a label set that nothing was counted in for so long is given up at a scrape; 0: none is
 	Requests bool          // keep metrics of requests
 	Graph    bool          // keep the service graph
 }
@@ -66,7 +67,7 @@ const (
 	EdgeNone    Edge = iota // nothing
 	EdgeCount               // the request and its duration
 	EdgeLatency             // its duration: the agent of the other side counts the request
-	EdgeVirtual             // the request and its duration, for both sides: nothing is known of the other one. A client without a name is "user".
+	EdgeVirtual             // the request and its duration for both sides: the other one is not instrumented. A client without a name is "user"
 )
 
 // Request is one finished request as one side saw it.
@@ -171,11 +172,7 @@ func (m *Meter) Exemplar(r *Request, trace [16]byte, span [8]byte, at time.Time)
 		return
 	}
 	k := requestKey(r)
-	s := f.table.Load().get(k.hash(f.seed), &k)
-	if s == nil {
-		s, _ = f.find(k, m.scratch, false)
-	}
-	if s != nil {
+	if s, _ := f.find(&k, m.scratch, false); s != nil {
 		s.note(r.Duration, trace, span, at)
 	}
 }

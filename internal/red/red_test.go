@@ -171,7 +171,7 @@ func TestCountsAreThoseOfANaiveReference(t *testing.T) {
 	for seed := range uint64(8) {
 		wg.Go(func() {
 			r, meter, own := rand.New(rand.NewPCG(seed, 1)), m.Meter(), newNaive()
-			for range 20000 {
+			for range 10000 {
 				q := random(r)
 				meter.Count(&q)
 				own.count(&q)
