@@ -21,7 +21,7 @@ type Claim struct {
 	Derived     bool               // Own was not known, so that nobody else can have it
 	NoClient    bool               // a CLIENT is there already, or comes from elsewhere
 	Unsampled   bool               // that context says that the trace is not sampled
-	Refused     bool              // the tracer did not sample the request
+	Refused     bool               // the tracer did not sample the request
 	Debug       bool               // B3: it has to be kept
 	Contextless bool               // no trace context, and nothing else, tells the trace
 	TimedOut    bool               // it is an attempt of a request that Envoy gave up, being too late

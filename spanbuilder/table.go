@@ -344,10 +344,7 @@ func (t *Table) finish(s *Item, f Fate) propagation.SpanID {
 		t.sink.Span(s, change, nil, nil, nil)
 	}
 	t.decides(s)
-	id := s.ID
-	if !change.ID.IsZero() {
-		id = change.ID
-	}
+	id := change.Of(s.ID)
 	if s.pair != nil {
 		t.end(s.pair, Joined)
 	}

@@ -88,7 +88,11 @@ func checkNote(t *testing.T, j *Judge, sub *Subject, span []byte, v Verdict) {
 	if n := len(was.Attributes); len(is.Attributes) != n+1 || is.Attributes[n].Key != RuleAttribute || is.Attributes[n].Value.GetStringValue() != j.s.Name(v.Reason) {
 		t.Fatalf("the attributes become %v", is.Attributes)
 	}
-	before, after := stateOf([]byte(was.TraceState)), stateOf([]byte(is.TraceState))
+	before, _ := stateOf([]byte(was.TraceState))
+	after, bad := stateOf([]byte(is.TraceState))
+	if bad {
+		t.Fatalf("%q becomes %q, which cannot be read", was.TraceState, is.TraceState)
+	}
 	if before.HasRandomness != after.HasRandomness || before.Randomness != after.Randomness {
 		t.Fatalf("%q becomes %q", was.TraceState, is.TraceState)
 	}

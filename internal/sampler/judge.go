@@ -28,6 +28,7 @@ type Verdict struct {
 	known bool // the probability of being kept is that of th
 	had   bool // it came with a th: was
 	was   sampling.Threshold
+	bad   bool // its tracestate has something that cannot be read
 }
 
 // Judge is how one goroutine asks a Sampler.
@@ -58,7 +59,7 @@ func (j *Judge) Early(sub *Subject, traceState []byte) (why Reason, dropped bool
 	if t == sampling.Always {
 		return 0, false
 	}
-	state := stateOf(traceState)
+	state, _ := stateOf(traceState)
 	if j.sample(sub, &state, t).Keep {
 		return 0, false
 	}
@@ -90,9 +91,9 @@ func (j *Judge) sample(sub *Subject, state *sampling.State, t sampling.Threshold
 // Judge says what becomes of an encoded Span; the arguments are as those of filter's Evaluator.Look.
 func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verdict) {
 	j.facts.read(span)
-	state := stateOf(j.facts.traceState)
+	state, bad := stateOf(j.facts.traceState)
 	r := state.Of((*[16]byte)(&sub.Trace))
-	v.Keep, v.had, v.was = true, state.HasThreshold, state.Threshold
+	v.Keep, v.had, v.was, v.bad = true, state.HasThreshold, state.Threshold, bad
 	t, forced := sampling.Always, true
 	switch {
 	case sub.Debug:
@@ -203,10 +204,10 @@ func (j *Judge) Flush() {
 
 // Note appends to a Span that is kept what was decided: fields of which the last one counts.
 func (j *Judge) Note(span []byte, v Verdict) []byte {
-	if write, stays := j.s.o.WriteTH && v.known && v.th != sampling.Always, v.had && v.known && v.th == v.was; !stays && (write || v.had) {
+	if write, stays := j.s.o.WriteTH && v.known && v.th != sampling.Always, v.had && v.known && v.th == v.was; !stays && (write || v.had) || v.bad {
 		j.facts.read(span)
 		was := j.facts.traceState
-		if _, bad := sampling.ReadState(was); bad {
+		if v.bad {
 			was = propagation.AppendTraceState(nil, was) // without what did not count
 		}
 		j.room = sampling.AppendTraceState(j.room[:0], was, v.th, write)
