@@ -87,7 +87,7 @@ func (s *source) early() bool {
 		return false
 	}
 	s.subject = sampler.Subject{Trace: s.identity.Trace(), All: s.unsampled == keepAll, Debug: s.identity.Debug()}
-	_, drops := s.judge.Early(&s.subject, nil)
+	_, drops := s.judge.Early(&s.subject, nil, true)
 	return drops
 }
 
@@ -104,7 +104,7 @@ func (s *inlet) early() bool {
 		return false
 	}
 	s.ofSpan(&s.item, nil)
-	_, drops := s.judge.Early(&s.subject, state)
+	_, drops := s.judge.Early(&s.subject, state, false)
 	return drops
 }
 

@@ -78,7 +78,7 @@ func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim
 		return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(sampler.ByUnsampled)}
 	}
 	if w.active && w.follow.What != spanbuilder.Kept {
-		if why, drops := w.judge.Early(&w.subject, c.TraceState); drops {
+		if why, drops := w.judge.Early(&w.subject, c.TraceState, true); drops {
 			w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
 			return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(why)}
 		}

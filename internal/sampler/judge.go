@@ -50,8 +50,8 @@ func (s *Sampler) Judge() *Judge {
 }
 
 // Early tells whether a span of the subject is dropped whatever else it says: its trace is, and no rule may keep it. traceState is
-// that of the span, unchecked.
-func (j *Judge) Early(sub *Subject, traceState []byte) (why Reason, dropped bool) {
+// that of the span, unchecked; one that is made has what may be forwarded of it.
+func (j *Judge) Early(sub *Subject, traceState []byte, made bool) (why Reason, dropped bool) {
 	if len(j.s.rules) > 0 || sub.Debug || sub.Priority != 0 || sub.Unsampled {
 		return 0, false
 	}
@@ -59,11 +59,11 @@ func (j *Judge) Early(sub *Subject, traceState []byte) (why Reason, dropped bool
 	if t == sampling.Always {
 		return 0, false
 	}
-	var state sampling.State
-	if bytes.Contains(traceState, otMember) {
+	if made && HasHints(traceState) {
 		j.room = propagation.AppendTraceState(j.room[:0], traceState)
-		state, _ = sampling.ReadState(j.room)
+		traceState = j.room
 	}
+	state, _ := sampling.ReadState(traceState)
 	if j.sample(sub, &state, t).Keep {
 		return 0, false
 	}
