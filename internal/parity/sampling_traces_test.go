@@ -56,7 +56,7 @@ func randomTraces(t testing.TB, r *rand.Rand) (list []traced) {
 			if r.IntN(20) == 0 {
 				s.state = randomHints(r)
 			}
-			if r.IntN(12) == 0 {
+			if r.IntN(6) == 0 {
 				s.priority = oneOf(r, priorities...)
 			}
 			s.encode(t, len(list), oneOf(r, templates...), r.IntN(4) == 0)
@@ -77,12 +77,14 @@ func randomID(r *rand.Rand) uint64 {
 
 // randomHints gives a tracestate, most often with th, with rv or with both. Some a trace contradicts.
 func randomHints(r *rand.Rand) string {
-	kind := r.IntN(8)
+	kind := r.IntN(10)
 	switch kind {
 	case 0, 1:
 		return oneOf(r, "", "", "foo=1", "foo=1,a@b=c")
 	case 2:
 		return randomTraceState(r)
+	case 8:
+		return oneOf(r, "foo=1,ot=th:x", "ot=x:1;rv:1", "ot=th:", "foo,ot=th:8", "ot=th:8;rv:0123456789ABCD", fmt.Sprintf("ot=th:8;th:c;rv:%014x", randomID(r)))
 	}
 	ot := ""
 	if kind != 3 {
