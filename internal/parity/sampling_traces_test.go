@@ -97,7 +97,7 @@ func randomHints(r *rand.Rand) string {
 	return oneOf(r, "", "", "foo=1,", "foo=1, bar=2,") + "ot=" + oneOf(r, ot[1:], "x:1"+ot)
 }
 
-// encode makes the span out of a template, whose ids and tracestate it replaces; what is there twice has its last one count.
+// encode makes the span out of a template, whose ids and tracestate it replaces, with them in front of or behind all else.
 func (s *traced) encode(t testing.TB, n int, template encoded, behind bool) {
 	t.Helper()
 	trace := s.traceID()
@@ -112,10 +112,10 @@ func (s *traced) encode(t testing.TB, n int, template encoded, behind bool) {
 	if s.priority.value != nil {
 		head = head.bytes(fieldAttribute, marshal(attrs("sampling.priority", s.priority.value)[0]))
 	}
-	s.encoded = template
-	if s.encoded.span = append(head, rest...); behind {
-		s.encoded.span = append(rest, head...)
+	if behind {
+		head, rest = rest, head
 	}
+	s.encoded = encoded{template.resource, template.scope, append(head, rest...)}
 }
 
 // requestsOf gives the spans of list in about that many requests.

@@ -80,6 +80,7 @@ type survivors struct {
 	encoded  map[int]encoded
 }
 
+// newSurvivors gives those in requests; none may be there twice.
 func newSurvivors(t testing.TB, requests [][]byte) *survivors {
 	t.Helper()
 	s := &survivors{requests: requests, decoded: map[int]*left{}, encoded: map[int]encoded{}}
@@ -89,7 +90,11 @@ func newSurvivors(t testing.TB, requests [][]byte) *survivors {
 		}
 		for _, e := range takeApart(t, r) {
 			_, ids := split(t, e.span, fieldSpanID)
-			s.encoded[numberOf(ids[len(ids)-1])] = e
+			n := numberOf(ids[len(ids)-1])
+			if _, twice := s.encoded[n]; twice {
+				t.Errorf("span %d is there twice", n)
+			}
+			s.encoded[n] = e
 		}
 	}
 	return s
@@ -122,8 +127,7 @@ func (l *left) butSampling() *left {
 	return &other
 }
 
-// exports starts an agent with the configuration in text, lets feed give it something, stops it, and gives the requests that it has
-// sent, byte by byte.
+// exports starts an agent with the configuration in text, lets feed give it something, stops it, and gives the requests that it sent.
 func exports(t *testing.T, text string, feed func(*running) error) (requests [][]byte) {
 	t.Helper()
 	backend, err := fake.NewBackend(fake.BackendOptions{})
