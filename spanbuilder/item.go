@@ -261,10 +261,12 @@ func (i *Item) priority(key []byte, s *wire.Span, n int) {
 	}
 }
 
-// prefer takes a priority; a collector's sampler drops 0.
+// prefer takes a priority; a collector's sampler drops 0. What is not a number says nothing.
 func (i *Item) prefer(priority float64) {
 	if i.Priority == 0 {
-		if i.Priority = 1; priority <= 0 {
+		if priority > 0 {
+			i.Priority = 1
+		} else if priority <= 0 {
 			i.Priority = -1
 		}
 	}

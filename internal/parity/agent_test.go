@@ -24,19 +24,27 @@ type running struct {
 	spans []*tracepb.ResourceSpans
 }
 
-// startAgent starts an agent with the configuration in text, but for what it listens on, and for waiting: it leaves spans as
-// they come.
+// startAgent starts an agent with the configuration in text.
 func startAgent(text string) (*running, error) {
+	c, err := agentConfig(text)
+	if err != nil {
+		return nil, err
+	}
+	r := new(running)
+	r.agent, err = agent.Start(c, r.keep, slog.New(slog.DiscardHandler))
+	return r, err
+}
+
+// agentConfig reads the configuration in text, but for what an agent listens on, and for waiting: it leaves spans as they come.
+func agentConfig(text string) (*config.Config, error) {
 	c, err := config.Parse("", []byte(text), os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}
 	c.Receive.GRPC.Address, c.Receive.HTTP.Address, c.Receive.Zipkin.Address, c.Admin.Address = "127.0.0.1:0", "", "", ""
-	c.Correlate.SpanWait, c.Export.Batch.Age = 0, time.Millisecond
+	c.Correlate.SpanWait, c.Correlate.Wait, c.Export.Batch.Age = 0, 0, time.Millisecond
 	c.Pods.Enabled = "off"
-	r := new(running)
-	r.agent, err = agent.Start(c, r.keep, slog.New(slog.DiscardHandler))
-	return r, err
+	return c, nil
 }
 
 func (r *running) keep(list []*tracepb.ResourceSpans) {

@@ -58,7 +58,9 @@ func flatten(t testing.TB, request []byte) []*left {
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *left) int { return cmp.Compare(a.key(), b.key()) })
+	slices.SortStableFunc(list, func(a, b *left) int {
+		return cmp.Or(bytes.Compare(a.span.TraceId, b.span.TraceId), bytes.Compare(a.span.SpanId, b.span.SpanId))
+	})
 	return list
 }
 

@@ -43,16 +43,24 @@ func (s *tested) traceID() (id [16]byte) {
 	return id
 }
 
-// collectorSamples gives what the collector's sampler makes of spans, in their order.
-func (st stage) collectorSamples(t *testing.T, list []tested) []string {
+var modeNames = map[sampling.Mode]string{sampling.Equalizing: "equalizing", sampling.Proportional: "proportional"}
+
+// collector gives the collector's sampler.
+func (st stage) collector(t *testing.T) *collector {
 	t.Helper()
-	mode := map[sampling.Mode]string{sampling.Equalizing: "equalizing", sampling.Proportional: "proportional"}[st.mode]
-	conf := confmap.NewFromStringMap(map[string]any{"sampler": map[string]any{"mode": mode, "sampling_percentage": st.percent}})
+	conf := confmap.NewFromStringMap(map[string]any{"sampler": map[string]any{"mode": modeNames[st.mode], "sampling_percentage": st.percent}})
 	c := &collector{sink: new(consumertest.TracesSink)}
 	var err error
 	if c.head, err = start(t.Context(), conf, "sampler", probabilisticsamplerprocessor.NewFactory(), c.sink); err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// collectorSamples gives what the collector's sampler makes of spans, in their order.
+func (st stage) collectorSamples(t *testing.T, list []tested) []string {
+	t.Helper()
+	c := st.collector(t)
 	spans := make([]*tracepb.Span, len(list))
 	for i := range list {
 		id := list[i].traceID()

@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/alspan/alspan/internal/sampling"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -58,13 +57,4 @@ func (f *facts) field(r *wire.Reader) {
 			}
 		}
 	}
-}
-
-// stateOf reads a tracestate. Of a member "ot" of which anything is bad nothing counts: spans made from entries are without it, and
-// what is decided of them has to hold for the others of the trace.
-func stateOf(traceState []byte) (state sampling.State, bad bool) {
-	if state, bad = sampling.ReadState(traceState); bad {
-		return sampling.State{}, true
-	}
-	return state, false
 }

@@ -5,7 +5,7 @@ import "github.com/alspan/alspan/internal/sampling"
 // Follow gives the verdict of a span whose request was kept for that reason.
 func (j *Judge) Follow(sub *Subject, why Reason, span []byte) (v Verdict) {
 	j.facts.read(span)
-	state, bad := stateOf(j.facts.traceState)
+	state, bad := sampling.ReadState(j.facts.traceState)
 	r := state.Of((*[16]byte)(&sub.Trace))
 	v = Verdict{Keep: true, Reason: why, had: state.HasThreshold, was: state.Threshold, bad: bad}
 	t, forced, known := sampling.Always, false, !sub.Unsampled

@@ -88,8 +88,8 @@ func checkNote(t *testing.T, j *Judge, sub *Subject, span []byte, v Verdict) {
 	if n := len(was.Attributes); len(is.Attributes) != n+1 || is.Attributes[n].Key != RuleAttribute || is.Attributes[n].Value.GetStringValue() != j.s.Name(v.Reason) {
 		t.Fatalf("the attributes become %v", is.Attributes)
 	}
-	before, _ := stateOf([]byte(was.TraceState))
-	after, bad := stateOf([]byte(is.TraceState))
+	before, _ := sampling.ReadState([]byte(was.TraceState))
+	after, bad := sampling.ReadState([]byte(is.TraceState))
 	if bad {
 		t.Fatalf("%q becomes %q, which cannot be read", was.TraceState, is.TraceState)
 	}

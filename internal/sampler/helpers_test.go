@@ -141,7 +141,7 @@ func next(t testing.TB, j *Judge, r uint64, traceState string) (string, bool) {
 
 // thOf gives the th of a tracestate.
 func thOf(traceState string) (sampling.Threshold, bool) {
-	s, _ := stateOf([]byte(traceState))
+	s, _ := sampling.ReadState([]byte(traceState))
 	return s.Threshold, s.HasThreshold
 }
 

@@ -59,7 +59,7 @@ func (j *Judge) Early(sub *Subject, traceState []byte) (why Reason, dropped bool
 	if t == sampling.Always {
 		return 0, false
 	}
-	state, _ := stateOf(traceState)
+	state, _ := sampling.ReadState(traceState)
 	if j.sample(sub, &state, t).Keep {
 		return 0, false
 	}
@@ -91,7 +91,7 @@ func (j *Judge) sample(sub *Subject, state *sampling.State, t sampling.Threshold
 // Judge says what becomes of an encoded Span; the arguments are as those of filter's Evaluator.Look.
 func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verdict) {
 	j.facts.read(span)
-	state, bad := stateOf(j.facts.traceState)
+	state, bad := sampling.ReadState(j.facts.traceState)
 	r := state.Of((*[16]byte)(&sub.Trace))
 	v.Keep, v.had, v.was, v.bad = true, state.HasThreshold, state.Threshold, bad
 	t, forced := sampling.Always, true

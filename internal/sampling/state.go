@@ -15,8 +15,9 @@ type State struct {
 	HasThreshold, HasRandomness bool
 }
 
-// ReadState reads the value of a tracestate. What is missing or malformed, a hint, the member or the list, is not in the state;
-// bad tells that something was malformed. A list without "ot=" is not looked at.
+// ReadState reads the value of a tracestate. bad tells that the list, the member or one of its hints is malformed: then nothing
+// of the member counts, as it goes where a tracestate is written, and what is decided has to hold for the others of the trace. A list
+// without "ot=" is not looked at.
 func ReadState(traceState []byte) (s State, bad bool) {
 	if len(traceState) == 0 { // as nearly always: no call
 		return State{}, false
@@ -33,10 +34,13 @@ func readState(traceState []byte) (s State, bad bool) {
 		return State{}, !ok
 	}
 	h, ok := propagation.ReadHints(ot)
+	if !ok || h.Bad {
+		return State{}, true
+	}
 	return State{
 		Threshold: Threshold(h.Threshold), HasThreshold: h.HasThreshold,
 		Randomness: h.Randomness, HasRandomness: h.HasRandomness,
-	}, !ok || h.Bad
+	}, false
 }
 
 // Of gives R, the randomness of the trace with that id: rv, else the low 56 bits of the id.
@@ -51,8 +55,8 @@ func (s *State) Of(traceID *[16]byte) uint64 {
 // written, Always because collectors may drop whatever has a th, but a th:0 that is there already stays if it is to be written.
 //
 // rv and sub-keys that have no meaning here stay; those that no longer fit into the 256 characters of the member go. A member
-// that changes moves to the front, one that does not stays where it is. Bad hints go, so does a malformed "ot", and of a list that is
-// malformed only th is left. What is appended has at most 32 members and 512 characters, or is a single member.
+// that changes moves to the front, one that does not stays where it is. One that is malformed, or has a bad hint, goes, and of a list
+// that is malformed only th is left. What is appended has at most 32 members and 512 characters, or is a single member.
 // dst must not overlap traceState.
 func AppendTraceState(dst, traceState []byte, t Threshold, write bool) []byte {
 	if len(traceState) == 0 {
@@ -63,12 +67,13 @@ func AppendTraceState(dst, traceState []byte, t Threshold, write bool) []byte {
 	}
 	ot, _ := propagation.OT(traceState)
 	h, ok := propagation.ReadHints(ot)
-	if !ok {
-		ot = nil
+	bad := !ok || h.Bad
+	if bad {
+		ot, h = nil, propagation.Hints{}
 	}
 	there := h.HasThreshold && Threshold(h.Threshold) == t
 	write = write && (there || t != Always && t < Never)
-	if !h.Bad && write == h.HasThreshold && (there || !write) {
+	if !bad && write == h.HasThreshold && (there || !write) {
 		return propagation.AppendTraceState(dst, traceState)
 	}
 	var value [256]byte
