@@ -12,7 +12,7 @@ import (
 	"github.com/alspan/alspan/internal/sampling"
 )
 
-// newSampler makes the sampler that c describes, nil if nothing is ever sampled. It is to be started.
+// newSampler makes the sampler that c describes, nil if nothing is ever sampled.
 func newSampler(c *config.Config, log *slog.Logger) (*sampler.Sampler, error) {
 	s := &c.Sample
 	texts := map[string]config.Text{}

@@ -58,9 +58,6 @@ func (a *Agent) Reload(c *config.Config) (changed, restart []string, err error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.sampler.Start(p.settings.Load().sampler); err != nil {
-		return nil, nil, err
-	}
 	changed = slices.DeleteFunc(config.Changed(a.cfg.Load(), c), isFixed)
 	restart = slices.DeleteFunc(config.Changed(a.started, c), func(path string) bool { return !isFixed(path) })
 	p.take(c, s, a.log)

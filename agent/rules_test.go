@@ -67,7 +67,6 @@ var dependencies = map[string]string{
 	"github.com/go-faster/jx":                                            "Zipkin JSON, token by token, so that what stands before a break is kept",
 	"github.com/google/go-cmp":                                           "tests: differences that can be read",
 	"github.com/hashicorp/golang-lru/v2":                                 "bounded tables of loggers",
-	"github.com/honeycombio/dynsampler-go":                               "sample rates by the frequency of keys, as Refinery has them",
 	"github.com/klauspost/compress":                                      "zstd, with bounded memory",
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl": "the language of filters, as users have it in their collectors",
 	"github.com/prometheus/client_golang":                                "metrics",

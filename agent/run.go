@@ -57,12 +57,6 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 		a.receiver.close()
 		return nil, err
 	}
-	if err := a.pipeline.settings.Load().sampler.Start(nil); err != nil {
-		a.watcher.Stop()
-		a.receiver.close()
-		a.admin.stop()
-		return nil, err
-	}
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
 	a.senders.Go(func() { a.pipeline.deliver(ctx, c.Export.Senders) })
@@ -118,9 +112,8 @@ func (a *Agent) Stop() {
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)
 }
 
-// close lets go what goes on by itself: the sampler and the exporter.
+// close lets the exporter go.
 func (p *Pipeline) close() {
-	p.settings.Load().sampler.Close()
 	if c, ok := p.exporter.(io.Closer); ok {
 		c.Close()
 	}

@@ -38,7 +38,9 @@ func newSettings(c *config.Config, index *pods.Index, old *settings, log *slog.L
 	if s.rules, err = newRules(c, before, log); err != nil {
 		return nil, err
 	}
-	s.sampler, err = newSampler(c, log)
+	if s.sampler, err = newSampler(c, log); err == nil && old != nil {
+		s.sampler.Inherit(old.sampler)
+	}
 	return s, err
 }
 

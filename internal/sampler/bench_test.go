@@ -55,7 +55,7 @@ var benchmarks = []struct {
 func BenchmarkEarly(b *testing.B) {
 	for _, traceState := range []string{"", "ot=th:8"} {
 		b.Run(traceState, func(b *testing.B) {
-			j, u, state := start(b, onePercent()).Judge(), newUsual(b, ""), []byte(traceState)
+			j, u, state := mustNew(b, onePercent()).Judge(), newUsual(b, ""), []byte(traceState)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				j.Early(&u.subjects[i%len(u.subjects)], state)
@@ -67,7 +67,7 @@ func BenchmarkEarly(b *testing.B) {
 func BenchmarkJudge(b *testing.B) {
 	for _, bb := range benchmarks {
 		b.Run(bb.name, func(b *testing.B) {
-			j, u := start(b, bb.o).Judge(), newUsual(b, "")
+			j, u := mustNew(b, bb.o).Judge(), newUsual(b, "")
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				j.Judge(&u.subjects[i%len(u.subjects)], u.span, u.head, nil, true)
@@ -79,7 +79,7 @@ func BenchmarkJudge(b *testing.B) {
 func BenchmarkJudgeAtOnce(b *testing.B) {
 	for _, bb := range benchmarks {
 		b.Run(bb.name, func(b *testing.B) {
-			s, u := start(b, bb.o), newUsual(b, "")
+			s, u := mustNew(b, bb.o), newUsual(b, "")
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				j := s.Judge()
@@ -94,7 +94,7 @@ func BenchmarkJudgeAtOnce(b *testing.B) {
 func BenchmarkNote(b *testing.B) {
 	for _, traceState := range []string{"", "foo=1,ot=th:8"} {
 		b.Run(traceState, func(b *testing.B) {
-			j, u := start(b, onePercent()).Judge(), newUsual(b, traceState)
+			j, u := mustNew(b, onePercent()).Judge(), newUsual(b, traceState)
 			v := j.Judge(&Subject{Trace: idOf(most), All: true}, u.span, u.head, nil, true)
 			u.room = append(u.room, u.span...)
 			b.ReportAllocs()
@@ -106,7 +106,7 @@ func BenchmarkNote(b *testing.B) {
 }
 
 func BenchmarkTick(b *testing.B) {
-	s := start(b, withBudget(all()))
+	s := mustNew(b, withBudget(all()))
 	for b.Loop() {
 		s.Tick(0)
 	}
@@ -116,7 +116,7 @@ func BenchmarkTick(b *testing.B) {
 func TestNoAllocation(t *testing.T) {
 	for _, tt := range benchmarks {
 		for _, traceState := range []string{"", "foo=1,ot=th:8", "foo=1,ot=rv:" + rv} {
-			j, u := start(t, tt.o).Judge(), newUsual(t, traceState)
+			j, u := mustNew(t, tt.o).Judge(), newUsual(t, traceState)
 			state := []byte(traceState)
 			i, kept := 0, 0
 			n := testing.AllocsPerRun(2000, func() {

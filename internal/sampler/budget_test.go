@@ -82,7 +82,7 @@ func (f *flow) run(d time.Duration, sources ...source) []amount {
 func newFlow(t *testing.T, options ...Options) *flow {
 	f := &flow{t: t, r: random(8)}
 	for _, o := range options {
-		f.judges = append(f.judges, start(t, o).Judge())
+		f.judges = append(f.judges, mustNew(t, o).Judge())
 	}
 	return f
 }
@@ -216,7 +216,7 @@ func TestBudgetsNest(t *testing.T) {
 // A look just after another one, as a delayed ticker takes it, does not make a flood of the batch that has come in between.
 func TestUnevenTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := start(t, budget(1000, 0)).Judge()
+		j := mustNew(t, budget(1000, 0)).Judge()
 		r := random(9)
 		kept := 0
 		for i := range 500 { // 200 at once, every tenth of a second
@@ -244,7 +244,7 @@ func TestUnevenTicks(t *testing.T) {
 func TestBudgetOfRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const followers = 4
-		j, r, span := start(t, budget(0, 100_000)).Judge(), random(11), make([]byte, 100)
+		j, r, span := mustNew(t, budget(0, 100_000)).Judge(), random(11), make([]byte, 100)
 		run := func(requests int, d time.Duration) int {
 			kept := 0
 			for range d / Interval {

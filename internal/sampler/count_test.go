@@ -49,7 +49,7 @@ func TestTrueNumbers(t *testing.T) {
 			before, o := all(), with(rules...)
 			before.Probability, before.Upstream, o.Probability = 0.25, 1, 0.2
 			tt.change(&o)
-			s := start(t, o)
+			s := mustNew(t, o)
 			if tt.set != nil {
 				tt.set(s)
 			}
@@ -103,7 +103,7 @@ func TestTrueNumbersOfFollowers(t *testing.T) {
 		stress             float64
 		budget, mostForced sampling.Threshold
 	}{{1, 0, 0}, {1, 0xe0 << 48, 0}, {1, 0xf0 << 48, 0xd0 << 48}, {1.0 / 8, 0, 0}, {1.0 / 8, 0xf0 << 48, 0}} {
-		s := start(t, o)
+		s := mustNew(t, o)
 		s.stress.set(limits.stress)
 		s.budget.usual.limit.Store(uint64(limits.budget))
 		s.budget.must.limit.Store(uint64(limits.mostForced))

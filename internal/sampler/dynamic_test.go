@@ -1,6 +1,7 @@
 package sampler
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -49,7 +50,7 @@ func kinds(t *testing.T, j *Judge, d time.Duration, list []kind) (kept []int, st
 func TestDynamic(t *testing.T) {
 	for _, goal := range []int{5, 20, 50} {
 		synctest.Test(t, func(t *testing.T) {
-			j := start(t, with(dynamic(goal, "http.route", "service.name"))).Judge()
+			j := mustNew(t, with(dynamic(goal, "http.route", "service.name"))).Judge()
 			edge := headOf(t, text("service.name", "edge"))
 			list := []kind{
 				{rate: 8000, attributes: []*commonpb.KeyValue{text("http.route", "/")}, head: edge},
@@ -90,7 +91,7 @@ func TestDynamic(t *testing.T) {
 // A key that was not there before is kept, a flood of one comes to be sampled.
 func TestNewKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := start(t, with(dynamic(10, "http.route"))).Judge()
+		j := mustNew(t, with(dynamic(10, "http.route"))).Judge()
 		usual := kind{rate: 2000, attributes: []*commonpb.KeyValue{text("http.route", "/")}}
 		kinds(t, j, time.Minute, []kind{usual})
 		if kept, _ := kinds(t, j, 10*time.Second, []kind{{rate: 10, attributes: []*commonpb.KeyValue{text("http.route", "/new")}}}); kept[0] != 10 {
@@ -105,6 +106,49 @@ func TestNewKeys(t *testing.T) {
 		near(t, "all", kept[0]+kept[1], 13_200, 20)
 		if kept[1] > 3*kept[0] {
 			t.Errorf("%d of the flood are kept, and %d of what is usual", kept[1], kept[0])
+		}
+	})
+}
+
+// More keys than may be kept do not keep more: all are as rare as the others.
+func TestManyKeys(t *testing.T) {
+	for _, n := range []int{300, 3000, 30_000} {
+		synctest.Test(t, func(t *testing.T) {
+			s := mustNew(t, with(dynamic(10, "id")))
+			j, r, kept := s.Judge(), random(16), 0
+			for i := range 12 * n { // in two minutes, each with a key of its own
+				time.Sleep(2 * time.Minute / time.Duration(12*n))
+				span := encoded(t, spanOf(1, unset, "", text("id", fmt.Sprint(i))))
+				if j.Judge(&Subject{Trace: idOf(randomness(r))}, span, nil, nil, false).Keep {
+					kept++
+				}
+			}
+			if best := 12 * n / 10; kept > best*3/2 || kept < best/3 {
+				t.Errorf("%d of %d are kept", kept, 12*n)
+			}
+			if d := s.rules[0].dynamic; len(d.now) > mostKey+1 || len(d.mean) > 4*mostKey {
+				t.Errorf("%d and %d keys are remembered", len(d.now), len(d.mean))
+			}
+		})
+	}
+}
+
+// A burst is known soon.
+func TestBurstOfKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := mustNew(t, with(dynamic(10, "http.route"))).Judge()
+		usual := kind{rate: 2000, attributes: []*commonpb.KeyValue{text("http.route", "/")}}
+		kinds(t, j, time.Minute, []kind{usual})
+		r, kept := random(17), 0
+		const n = 100_000
+		for range n { // in five seconds, all new
+			time.Sleep(5 * time.Second / n)
+			if j.Judge(&Subject{Trace: idOf(randomness(r))}, nil, nil, nil, false).Keep {
+				kept++
+			}
+		}
+		if kept > n/2 {
+			t.Errorf("%d of %d are kept", kept, n)
 		}
 	})
 }
@@ -142,7 +186,7 @@ func TestDynamicNests(t *testing.T) {
 		for _, mode := range []sampling.Mode{sampling.Equalizing, sampling.Proportional} {
 			strict, lax := with(dynamic(30, "k")), with(dynamic(10, "k"))
 			strict.Mode, lax.Mode = mode, mode
-			a, b, r := start(t, strict).Judge(), start(t, lax).Judge(), random(15)
+			a, b, r := mustNew(t, strict).Judge(), mustNew(t, lax).Judge(), random(15)
 			kept := 0
 			for range 20_000 {
 				sub := subjectOf(randomness(r))

@@ -23,7 +23,7 @@ func fuzzed(f *testing.F) (list []*Sampler) {
 	full := base
 	full.Rules, full.Spans, full.StressAbove = []Rule{keepFailed}, 10, 70
 	for _, o := range []Options{base, proportional, off, rules, full} {
-		list = append(list, start(f, o))
+		list = append(list, mustNew(f, o))
 	}
 	last := list[4]
 	last.budget.usual.limit.Store(0xa0 << 48)

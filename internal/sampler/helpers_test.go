@@ -42,17 +42,6 @@ func mustNew(t testing.TB, o Options) *Sampler {
 	return s
 }
 
-// start makes a sampler at work, until the test is over.
-func start(t testing.TB, o Options) *Sampler {
-	t.Helper()
-	s := mustNew(t, o)
-	if err := s.Start(nil); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s
-}
-
 // idOf gives the id of a trace with that randomness.
 func idOf(r uint64) (id propagation.TraceID) {
 	id[0] = 1

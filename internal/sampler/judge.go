@@ -3,6 +3,7 @@ package sampler
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"github.com/alspan/alspan/internal/filter"
 	"github.com/alspan/alspan/internal/propagation"
@@ -137,12 +138,17 @@ func (j *Judge) relieve(v *Verdict, r uint64) {
 
 // rule gives what the first rule that matches says, or what holds without one; forced is what is kept whatever its trace id is.
 func (j *Judge) rule(sub *Subject, span, head, scope []byte, made bool) (t sampling.Threshold, forced bool, why Reason) {
-	if j.chooser != nil {
-		j.chooser.See(span, head, scope, made)
-	}
+	seen := false
 	for i := range j.s.rules {
 		r := &j.s.rules[i]
-		if r.Error && j.facts.status != statusError || r.SlowerThan > 0 && j.facts.duration() <= r.SlowerThan || r.list >= 0 && !j.chooser.Holds(r.list) {
+		if r.Error && j.facts.status != statusError || r.SlowerThan > 0 && j.facts.duration() <= r.SlowerThan {
+			continue
+		}
+		if !seen && (r.list >= 0 || len(r.keys) > 0) { // most spans are looked at no further
+			j.chooser.See(span, head, scope, made)
+			seen = true
+		}
+		if r.list >= 0 && !j.chooser.Holds(r.list) {
 			continue
 		}
 		why = j.s.first + Reason(i)
@@ -152,7 +158,7 @@ func (j *Judge) rule(sub *Subject, span, head, scope []byte, made bool) (t sampl
 		case Drop:
 			return sampling.Never, false, why
 		case Dynamic:
-			return j.s.threshold(1 / float64(j.rate(r))), false, why
+			return j.s.threshold(1 / j.rate(r)), false, why
 		}
 		return r.threshold, false, why
 	}
@@ -164,9 +170,9 @@ func (j *Judge) rule(sub *Subject, span, head, scope []byte, made bool) (t sampl
 }
 
 // rate gives of how many spans like this one is kept.
-func (j *Judge) rate(r *rule) int {
+func (j *Judge) rate(r *rule) float64 {
 	j.key = j.appendKey(j.key[:0], r)
-	return max(r.dynamic.GetSampleRate(string(j.key)), 1)
+	return r.dynamic.rate(j.key, time.Now())
 }
 
 // appendKey appends the values by which a rule tells spans apart, each with its length: they may have any bytes in them.

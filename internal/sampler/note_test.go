@@ -72,7 +72,7 @@ func TestTraceState(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := all()
 			tt.change(&o)
-			j := start(t, o).Judge()
+			j := mustNew(t, o).Judge()
 			tt.sub.Trace = idOf(tt.r)
 			in := spanOf(1, unset, tt.in, text("a", "b"))
 			span := encoded(t, in)
@@ -102,7 +102,7 @@ func TestTraceState(t *testing.T) {
 func TestTwoTraceStates(t *testing.T) {
 	o := all()
 	o.Probability = 0.5
-	j := start(t, o).Judge()
+	j := mustNew(t, o).Judge()
 	span := append(plain("ot=th:e;x:1"), plain("ot=th:4;y:2")...)
 	v := j.Judge(subjectOf(uint64(half)), span, nil, nil, false)
 	if !v.Keep {
@@ -117,7 +117,7 @@ func TestTwoTraceStates(t *testing.T) {
 func TestSwitches(t *testing.T) {
 	for _, th := range []bool{false, true} {
 		for _, reason := range []bool{false, true} {
-			j := start(t, Options{Probability: 0.5, NoContext: 1, WriteTH: th, WriteReason: reason}).Judge()
+			j := mustNew(t, Options{Probability: 0.5, NoContext: 1, WriteTH: th, WriteReason: reason}).Judge()
 			span := encoded(t, spanOf(1, unset, ""))
 			sub := Subject{Trace: idOf(most), All: true}
 			out := j.Note(bytes.Clone(span), j.Judge(&sub, span, nil, nil, false))
@@ -139,7 +139,7 @@ func TestSwitches(t *testing.T) {
 func TestEarlyAgreesOnBrokenTraceStates(t *testing.T) {
 	o := all()
 	o.Probability = 0.5
-	j := start(t, o).Judge()
+	j := mustNew(t, o).Judge()
 	long := "a=" + strings.Repeat("v", 200)
 	for _, traceState := range []string{"", "foo=1", "ot=th:c", "ot=rv:" + rv, "ot=rv:" + lowRV, "ot=th:X;rv:" + lowRV, "ot=th:X;rv:" + rv, "ot=rv:" + lowRV + ";rv:" + rv,
 		"ot=rv:" + lowRV + ",=", "ot=rv:" + lowRV + ",ot=rv:" + rv, long + ",b" + long + ",c" + long + ",ot=rv:" + lowRV, "ot=:", "ot=", "rot=rv:" + lowRV} {

@@ -106,7 +106,7 @@ func TestEarlyIsRight(t *testing.T) {
 		if r.IntN(2) == 0 {
 			o.StressAbove = 70
 		}
-		s := start(t, o)
+		s := mustNew(t, o)
 		j := s.Judge()
 		if s.stress != nil {
 			s.stress.set(0.25)

@@ -62,6 +62,5 @@ func TestAtOnce(t *testing.T) {
 		if n := came.Load(); sum != n {
 			t.Errorf("%d are counted, and %d came", sum, n)
 		}
-		s.Close()
 	})
 }

@@ -3,8 +3,6 @@ package sampler
 import (
 	"fmt"
 	"maps"
-	"runtime"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,13 +10,11 @@ import (
 	"github.com/alspan/alspan/internal/sampling"
 )
 
-// reload makes the sampler that takes over from another one. It is not closed at the end of the test.
+// reload makes the sampler that takes over from another one.
 func reload(t *testing.T, old *Sampler, o Options) *Sampler {
 	t.Helper()
 	s := mustNew(t, o)
-	if err := s.Start(old); err != nil {
-		t.Fatal(err)
-	}
+	s.Inherit(old)
 	return s
 }
 
@@ -46,7 +42,6 @@ func TestCountsGoOn(t *testing.T) {
 	if got, want := countsOf(s), (map[string][2]int64{"a": {4, 0}, "b": {0, 4}, "new": {0, 1}, "debug": {1, 0}}); !maps.Equal(got, want) {
 		t.Errorf("counted %v, want %v", got, want)
 	}
-	s.Close()
 }
 
 // Frequencies go on where the goal and the keys are the same, also what was counted since the last time they were looked at.
@@ -73,7 +68,6 @@ func TestFrequenciesGoOn(t *testing.T) {
 			kinds(t, old.Judge(), time.Minute, list)
 			time.Sleep(adjust / 2)
 			s := reload(t, old, tt.o)
-			defer s.Close()
 			if goes := s.rules[len(s.rules)-1].dynamic == old.rules[0].dynamic; goes != tt.goes {
 				t.Fatalf("%s: it goes on with the frequencies is %v", tt.name, goes)
 			}
@@ -90,7 +84,6 @@ func TestFrequenciesGoOn(t *testing.T) {
 func TestReloadAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := reload(t, reload(t, nil, with(dynamic(10, "k"))), with(dynamic(10, "k")))
-		defer s.Close()
 		kept, _ := kinds(t, s.Judge(), 10*time.Second, []kind{{rate: 2000}})
 		near(t, "kept", kept[0], 200, 25)
 	})
@@ -141,48 +134,11 @@ func TestStrictnessGoesOn(t *testing.T) {
 	})
 }
 
-// Whatever comes after whatever, nothing runs on when all is closed.
-func TestClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		running := func() int { return strings.Count(stacks(), "dynsampler") }
-		before := running()
-		two := with(dynamic(10, "k"), Rule{Name: "other", Action: Dynamic, GoalRate: 5, Keys: []string{"k"}})
-		var s *Sampler
-		for i, o := range []Options{with(dynamic(10, "k")), two, two, with(dynamic(20, "k")), all(), two, with(keepFailed), with(dynamic(10, "k"))} {
-			s = reload(t, s, o)
-			synctest.Wait()
-			want := 0
-			for _, r := range o.Rules {
-				if r.Action == Dynamic {
-					want++
-				}
-			}
-			if n := running() - before; (n > 0) != (want > 0) || strings.Count(stacks(), "EMASampleRate).Start.func1(") != want {
-				t.Errorf("after change %d: %d run on, want %d\n%s", i, n, want, stacks())
-			}
-		}
-		s.Close()
-		s.Close()
-		synctest.Wait()
-		if running() != before {
-			t.Errorf("it runs on:\n%s", stacks())
-		}
-		s = reload(t, s, with(dynamic(10, "k"))) // as when the agent ends at that moment
-		s.Judge().Judge(subjectOf(0), nil, nil, nil, false)
-		s.Close()
-	})
-}
-
-func stacks() string {
-	b := make([]byte, 1<<20)
-	return string(b[:runtime.Stack(b, true)])
-}
-
 // A span goes on with the reason of the request it follows, and with the th that it has by it.
 func TestFollow(t *testing.T) {
 	o := with(Rule{Name: "keep", Error: true}, Rule{Name: "quarter", SlowerThan: time.Second, Action: Probability, Probability: 0.25}, dynamic(2, "k"))
 	o.Probability, o.NoContext = 0.5, 0.125
-	s := start(t, o)
+	s := mustNew(t, o)
 	const rule = firstRule
 	for _, tt := range []struct {
 		name     string
@@ -247,7 +203,7 @@ func TestFollowStricter(t *testing.T) {
 		{firstRule, quarter, half, quarter, "ot=th:8"},
 		{firstRule, 0, quarter, 0, ""},
 	} {
-		s := start(t, o)
+		s := mustNew(t, o)
 		s.budget.usual.limit.Store(uint64(tt.usual))
 		s.budget.must.limit.Store(uint64(tt.forced))
 		s.stress.set(tt.stress.Probability())

@@ -65,7 +65,7 @@ func TestRules(t *testing.T) {
 		{"no priority", []Rule{{Name: "failed", Error: true}}, &Subject{Trace: idOf(most), Priority: -1}, spanOf(1, failed, ""), nil, false, "priority"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, Options{Probability: 0.5, NoContext: 0.25, Rules: tt.rules, WriteTH: true, WriteReason: true})
+			s := mustNew(t, Options{Probability: 0.5, NoContext: 0.25, Rules: tt.rules, WriteTH: true, WriteReason: true})
 			j := s.Judge()
 			var head []byte
 			if tt.head != nil {
@@ -93,7 +93,7 @@ func TestRules(t *testing.T) {
 
 // A status that comes in two pieces is one, and of two numbers the last one counts.
 func TestStatusInPieces(t *testing.T) {
-	j := start(t, with(Rule{Name: "failed", Error: true}, Rule{Name: "rest", Action: Drop})).Judge()
+	j := mustNew(t, with(Rule{Name: "failed", Error: true}, Rule{Name: "rest", Action: Drop})).Judge()
 	message, ok := []byte("\x7a\x04\x12\x02no"), []byte("\x7a\x02\x18\x01")
 	span := append(encoded(t, spanOf(1, failed, "")), message...)
 	if !j.Judge(subjectOf(0), span, nil, nil, false).Keep {
@@ -105,7 +105,7 @@ func TestStatusInPieces(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	s := start(t, with(Rule{Name: "a"}, Rule{Name: "b", Action: Drop}))
+	s := mustNew(t, with(Rule{Name: "a"}, Rule{Name: "b", Action: Drop}))
 	var names []string
 	s.Reasons(func(name string, _, _ int64) { names = append(names, name) })
 	if got, want := strings.Join(names, " "), strings.Join(ReasonNames(), " ")+" a b"; got != want {
@@ -130,9 +130,8 @@ func TestNothing(t *testing.T) {
 	if s != nil {
 		t.Fatal("there is a sampler")
 	}
-	if err := s.Start(nil); err != nil {
-		t.Error(err)
-	}
+	s.Inherit(nil)
+	s.Inherit(mustNew(t, with(keepFailed)))
 	s.Tick(100)
 	s.Judge().Flush()
 	s.Reasons(func(string, int64, int64) { t.Error("there is a reason") })
@@ -142,7 +141,6 @@ func TestNothing(t *testing.T) {
 	if b, f, st := s.Thresholds(); b|f|st != sampling.Always {
 		t.Error("it is strict")
 	}
-	s.Close()
 }
 
 func TestActive(t *testing.T) {
@@ -160,7 +158,7 @@ func TestActive(t *testing.T) {
 	} {
 		o := all()
 		tt.change(&o)
-		s := start(t, o)
+		s := mustNew(t, o)
 		if s.Active() != tt.active || s.ByRequest() != tt.byRequest {
 			t.Errorf("%s: active %v, by request %v", tt.name, s.Active(), s.ByRequest())
 		}
@@ -189,11 +187,11 @@ func TestFactsBehindAttributes(t *testing.T) {
 // What is multiplied is rounded once, afterwards.
 func TestExactly(t *testing.T) {
 	o := with(Rule{Name: "p", Action: Probability, Probability: 1.0 / 3})
-	if s := start(t, o); s.rules[0].threshold != sampling.FromProbability(1.0/3) {
+	if s := mustNew(t, o); s.rules[0].threshold != sampling.FromProbability(1.0/3) {
 		t.Errorf("equalizing by %014x", uint64(s.rules[0].threshold))
 	}
 	o.Mode = sampling.Proportional
-	if s := start(t, o); s.rules[0].threshold != sampling.Exactly(1.0/3) {
+	if s := mustNew(t, o); s.rules[0].threshold != sampling.Exactly(1.0/3) {
 		t.Errorf("proportional by %014x", uint64(s.rules[0].threshold))
 	}
 }

@@ -6,7 +6,6 @@
 package sampler
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -81,7 +80,7 @@ type Sampler struct {
 }
 
 // New makes a sampler. It gives nil where nothing is ever sampled. A condition that cannot be used has its filter.ConditionError in
-// the error. Close ends it.
+// the error.
 func New(o Options) (*Sampler, error) {
 	if len(o.Rules) > mostRules {
 		return nil, fmt.Errorf("cannot have %d rules: there may be %d", len(o.Rules), mostRules)
@@ -120,19 +119,22 @@ func (s *Sampler) threshold(p float64) sampling.Threshold {
 
 // compile makes the rules.
 func (s *Sampler) compile() error {
-	select_ := filter.SelectOptions{Log: s.o.Log}
+	look := filter.SelectOptions{Log: s.o.Log}
 	asks := false
 	for i := range s.o.Rules {
 		r := rule{Rule: &s.o.Rules[i], list: -1, threshold: s.threshold(s.o.Rules[i].Probability)}
+		if r.Action == Dynamic {
+			r.dynamic = newFrequencies(r.GoalRate)
+		}
 		if len(r.Conditions) > 0 {
-			r.list = len(select_.Lists)
-			select_.Lists = append(select_.Lists, r.Conditions)
+			r.list = len(look.Lists)
+			look.Lists = append(look.Lists, r.Conditions)
 		}
 		for _, key := range r.Keys {
-			at := slices.Index(select_.Keys, key)
+			at := slices.Index(look.Keys, key)
 			if at < 0 {
-				at = len(select_.Keys)
-				select_.Keys = append(select_.Keys, key)
+				at = len(look.Keys)
+				look.Keys = append(look.Keys, key)
 			}
 			r.keys = append(r.keys, at)
 		}
@@ -143,32 +145,18 @@ func (s *Sampler) compile() error {
 		return nil
 	}
 	var err error
-	if s.selector, err = filter.NewSelector(select_); err != nil {
+	if s.selector, err = filter.NewSelector(look); err != nil {
 		return err // has all conditions that cannot be used
 	}
 	return nil
 }
 
-// Start begins what goes on by itself, and takes over from the sampler before, which may be nil: what was counted, what is known of
-// frequencies, and how strict the budget and the memory have made it. Nobody may use s yet, and old is at its end: it is not to be
-// closed.
-func (s *Sampler) Start(old *Sampler) error {
-	if s == nil {
-		old.Close()
-		return nil
+// Inherit takes over from the sampler before what was counted, what is known of frequencies, and how strict the budget and the memory
+// have made it. Either may be nil. Nobody may use s yet.
+func (s *Sampler) Inherit(old *Sampler) {
+	if s == nil || old == nil {
+		return
 	}
-	var errs []error
-	if old != nil {
-		s.inherit(old)
-	}
-	for i := range s.rules {
-		errs = append(errs, s.rules[i].start())
-	}
-	old.Close()
-	return errors.Join(errs...)
-}
-
-func (s *Sampler) inherit(old *Sampler) {
 	old.ticking.Lock()
 	defer old.ticking.Unlock()
 	if s.first = old.first; !reflect.DeepEqual(s.o.Rules, old.o.Rules) {
@@ -190,18 +178,6 @@ func (s *Sampler) inherit(old *Sampler) {
 	}
 	if s.stress != nil && old.stress != nil {
 		s.stress.inherit(old.stress)
-	}
-}
-
-// Close ends what goes on by itself, the first time.
-func (s *Sampler) Close() {
-	if s == nil {
-		return
-	}
-	s.ticking.Lock()
-	defer s.ticking.Unlock()
-	for i := range s.rules {
-		s.rules[i].stop()
 	}
 }
 

@@ -21,7 +21,7 @@ func newPressure(t *testing.T, above int, rules ...Rule) *pressure {
 	p := &pressure{t: t}
 	o := with(rules...)
 	o.StressAbove, o.Log = above, slog.New(slog.NewTextHandler(&p.log, nil))
-	p.Sampler = start(t, o)
+	p.Sampler = mustNew(t, o)
 	return p
 }
 
