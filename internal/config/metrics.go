@@ -23,15 +23,15 @@ func (m *Metrics) Most() (n Size) {
 }
 
 func (m *Metrics) declare() *node {
-	return section("metrics", "Metrics of all requests that access logs tell of, counted before anything is filtered or sampled. They are served with the "+
-		"agent's own at `/metrics`.",
+	return section("metrics", "Metrics of all finished HTTP requests that access logs tell of, counted before anything is filtered or sampled. They are served with the "+
+		"agent's own at `/metrics`; docs/metrics.md explains them.",
 		key("requests", &m.Requests, true,
-			"Rate, errors and duration (`alspan_requests_total`, `alspan_request_errors_total`, `alspan_request_duration_seconds`) by service, peer, method, "+
+			"Rate, errors and duration (`alspan_requests_total`, `alspan_request_errors_total`, `alspan_request_duration_seconds`) by kind, service, peer, method, "+
 				"route and class of the status."),
 		key("service_graph", &m.ServiceGraph, true,
 			"Who calls whom, by the names of Tempo's metrics generator (`traces_service_graph_request_total` and so on), which Grafana's service graph reads."),
 		key("label_sets", &m.LabelSets, 2000,
-			"How many combinations of labels there may be, of requests and of the service graph each. What goes beyond is counted as `other`.",
+			"How many combinations of labels there may be, and how many edges of the service graph. What goes beyond is counted as `other`.",
 			between(10, 100_000)),
-		key("idle", &m.Idle, 30*time.Minute, "A combination in which nothing was counted for so long is given up.", between(time.Minute, 24*time.Hour)))
+		key("idle", &m.Idle, 30*time.Minute, "A combination in which nothing was counted for so long is given up, and begins from zero if it comes back.", between(time.Minute, 24*time.Hour)))
 }

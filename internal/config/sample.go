@@ -49,56 +49,58 @@ type Stress struct {
 
 func (s *Sample) declare() *node {
 	percent := between(0, All)
-	return section("sample", "Which requests and spans are exported, of those that no filter drops. A decision depends on the trace id, so that every "+
-		"agent, and every OpenTelemetry sampler of consistent probability, keeps the same traces.",
+	return section("sample", "Which requests and spans are exported, of those that no filter drops. A probability is a matter of the trace id, so that every "+
+		"agent, and every OpenTelemetry sampler of consistent probability, keeps the same traces. docs/sampling.md has a configuration for each wish.",
 		key("unsampled", &s.Unsampled, "all",
-			"Access-log entries of requests that the tracer has not sampled, as their trace context says. `all` treats them like all others, so that every "+
-				"request is seen, `follow` drops them, `errors_always` keeps those that failed and drops the rest.",
+			"Access-log entries of requests that the tracer did not sample, by their trace context or else their `x-request-id`. `all` treats them like all "+
+				"others, so that every request is seen. With `follow` they make no spans. With `errors_always` those that failed are kept, and the rest make none.",
 			oneOf("all", "follow", "errors_always")),
 		key("no_context", &s.NoContext, All,
-			"How many of the requests become spans that came without any trace context.", percent),
+			"How many requests without any trace context become spans, in percent. `probability` is not for them.", percent),
 		key("probability", &s.Probability, All,
-			"How many of all other traces are kept, in percent. `0` keeps none, which leaves the metrics.", percent),
+			"How many of all other traces are kept, in percent. With `0` here and in `no_context` only metrics are left.", percent),
 		key("mode", &s.Mode, "equalizing",
-			"What `probability` means for traces that were sampled before. `equalizing` is of all traces: what was sampled as strictly "+
-				"already is kept. `proportional` is of those that come here.",
+			"What a probability means for traces whose spans say with which one they were sampled before (`th` in their tracestate). `equalizing`: of "+
+				"all traces, so that what was sampled more strictly already is kept. `proportional`: of those that come here.",
 			oneOf("equalizing", "proportional")),
 		key("upstream_probability", &s.UpstreamProbability, 0,
-			"With which probability, in percent, the spans were sampled that come without saying so (`th` in their tracestate). `0` is not known; "+
-				"they are sampled, but the outcome is not written.",
+			"With which probability, in percent, the spans were sampled that do not say so. `0` is not known: they are sampled, but without a `th`. "+
+				"For a tracer that samples everything it is 100; less is right only for one that decides by the trace id as OpenTelemetry specifies, "+
+				"which Envoy's `random_sampling` does not.",
 			percent),
 		list("rules", &s.Rules,
-			"Rules for requests and single spans, in order. The first that matches decides instead of `probability` and `no_context`. A request is its "+
-				"entry and its spans of one Envoy: they stay together.",
+			"Rules, in order. The first that matches decides instead of `probability` and `no_context`. They are asked once for each request of an Envoy, "+
+				"whose spans stay together, and for each span of anybody else.",
 			checked("rules", nil)),
-		section("budget", "How much is exported a second. When there is more, the probability falls for everything that no rule keeps; what rules "+
-			"keep is thinned only when there is nothing else left.",
+		section("budget", "How much one agent exports a second. When there is more, the probability falls for everything that no rule keeps; what rules "+
+			"keep is thinned only when that alone is too much.",
 			key("spans", &s.Budget.Spans, 0, "Spans a second. `0` is no limit.", between(0, 100_000_000)),
-			key("bytes", &s.Budget.Bytes, 0, "Bytes a second, before compression. `0B` is no limit.", between(Size(0), 100*GiB))),
+			key("bytes", &s.Budget.Bytes, 0, "Bytes a second, of encoded spans without their resources, before compression. `0B` is no limit.", between(Size(0), 100*GiB))),
 		section("stress", "When memory fills up because the upstream is slow, the probability falls until there is room again, for everything that no "+
 			"rule keeps and that has not failed.",
 			key("enabled", &s.Stress.Enabled, true, "Whether that is done. With `export.when_full: wait` it never is."),
 			key("above", &s.Stress.Above, 70, "From how much of `export.memory`, in percent. It also begins when the whole agent uses 95 % of `GOMEMLIMIT`.", between(10, 95))),
 		key("th", &s.TH, true,
-			"Write the outcome into the tracestate of spans (`ot=th:...`), from which backends know how many spans each one stands for. Never for "+
-				"what is not sampled. A collector's `probabilistic_sampler` behind alspan needs its mode `equalizing` or `proportional`: by its default "+
+			"Write the outcome into the tracestate of spans (`ot=th:...`), from which backends know how many spans each one stands for. It is never "+
+				"written for 100 %, nor where the outcome is not known. A collector's `probabilistic_sampler` behind alspan needs its mode `equalizing` or `proportional`: by its default "+
 				"it drops spans with a `th`.",
 		),
-		key("reason", &s.Reason, true, "Write what has decided into the attribute `alspan.sampling.rule` of spans, if anything is sampled at all.")).
+		key("reason", &s.Reason, true, "Write what has decided into the attribute `alspan.sampling.rule` of spans, while anything is sampled.")).
 		checkedBy(s.check).
 		example(`sample:
   probability: 1
+  no_context: 1
   rules:
     - {name: failed, error: true, action: keep}
     - {name: slow, slower_than: 2s, action: keep}
     - name: checkout
-      conditions: ['span.attributes["http.route"] == "/checkout"']
+      conditions: ['span.attributes["envoy.route_name"] == "checkout"']
       action: probability
       probability: 25
 `).example(`sample:
   unsampled: errors_always
   rules:
-    - {name: by route, action: dynamic, goal_rate: 20, keys: [service.name, http.route, http.response.status_code]}
+    - {name: by route, action: dynamic, goal_rate: 20, keys: [service.name, envoy.route_name, http.response.status_code]}
   budget:
     spans: 2000
 `)
@@ -107,7 +109,7 @@ func (s *Sample) declare() *node {
 func (r *SampleRule) declare(path string, line int) *node {
 	r.Path, r.Line = path, line
 	return section("", "A rule. It matches what all of `error`, `slower_than` and `conditions` hold for; what is not given asks nothing.",
-		key("name", &r.Name, "", "What metrics and spans call it. Without one it is its place, such as `rules[0]`.",
+		key("name", &r.Name, "", "What metrics and spans call it. Without one it is called by its place, such as `rules[0]`.",
 			checked("text of at most 64 bytes", func(s string) (string, error) { return s, atMost(s, 64) })),
 		key("error", &r.Error, false, "Only what failed: the status of the span is an error."),
 		key("slower_than", &r.SlowerThan, 0, "Only what took longer.", between(0, 24*time.Hour)),
@@ -115,9 +117,9 @@ func (r *SampleRule) declare(path string, line int) *node {
 		key("action", &r.Action, "", "What becomes of it: `keep`, `drop`, `probability`, or `dynamic`, which keeps rare things rather than frequent ones.",
 			oneOf("keep", "drop", "probability", "dynamic")),
 		key("probability", &r.Probability, 0, "For `probability`: how many are kept, in percent.", between(0, All)),
-		key("goal_rate", &r.GoalRate, 10, "For `dynamic`: of how many one is kept, over all keys together.", between(1, 1_000_000)),
-		key("keys", &r.Keys, []string{}, "For `dynamic`: names of attributes of the span, or else of its resource. What has the same values is one key; "+
-			"each key is sampled more strictly the more frequent it is.", checked("names", notEmpty))).
+		key("goal_rate", &r.GoalRate, 10, "For `dynamic`: of so many one is kept, over all keys together.", between(1, 1_000_000)),
+		key("keys", &r.Keys, []string{}, "For `dynamic`: names of attributes of the span, or else of its resource. What has the same values counts together, and is "+
+			"sampled more strictly the more frequent it is.", checked("names", notEmpty))).
 		checkedBy(r.check)
 }
 
