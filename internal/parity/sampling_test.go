@@ -86,14 +86,10 @@ func collectorReads(in string) string {
 // alspanReads is what alspan reads, in the same words.
 func alspanReads(in string) string {
 	s, bad := sampling.ReadState([]byte(in))
-	text := hints(uint64(s.Threshold), s.Randomness, s.HasThreshold, s.HasRandomness)
-	switch {
-	case bad && text == "nothing":
+	if bad {
 		return "malformed"
-	case bad:
-		return text + " malformed"
 	}
-	return text
+	return hints(uint64(s.Threshold), s.Randomness, s.HasThreshold, s.HasRandomness)
 }
 
 func hints(th, rv uint64, hasTH, hasRV bool) string {

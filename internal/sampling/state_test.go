@@ -43,11 +43,11 @@ func TestReadState(t *testing.T) {
 		{"ot=x:1", State{}, false},
 		{"ot=th:c,ot=th:8", th, false},
 
-		{"ot=th:;rv:" + rv, r, true},
-		{"ot=th:C;rv:" + rv, r, true},
-		{"ot=th:c;th:c;rv:" + rv, r, true},
-		{"ot=th:c;rv:0123", th, true},
-		{"ot=th:c;rv:" + rv + "e", th, true},
+		{"ot=th:;rv:" + rv, State{}, true},
+		{"ot=th:C;rv:" + rv, State{}, true},
+		{"ot=th:c;th:c;rv:" + rv, State{}, true},
+		{"ot=th:c;rv:0123", State{}, true},
+		{"ot=th:c;rv:" + rv + "e", State{}, true},
 		{"ot=th:c;", State{}, true},
 		{"ot=th", State{}, true},
 		{"ot=th:c;X:1", State{}, true},
@@ -103,10 +103,10 @@ func TestAppendTraceState(t *testing.T) {
 		{"", Never, true, ""},
 
 		// Malformed are a hint, the member, the list.
-		{"foo=1,ot=th:x;rv:" + rv, quarter, true, "ot=rv:" + rv + ";th:c,foo=1"},
-		{"foo=1,ot=th:x;y:1", quarter, false, "ot=y:1,foo=1"},
+		{"foo=1,ot=th:x;rv:" + rv, quarter, true, "ot=th:c,foo=1"},
+		{"foo=1,ot=th:x;y:1", quarter, false, "foo=1"},
 		{"foo=1,ot=th:x", quarter, false, "foo=1"},
-		{"foo=1,ot=th:c;rv:1;y:1", quarter, true, "ot=th:c;y:1,foo=1"},
+		{"foo=1,ot=th:c;rv:1;y:1", quarter, true, "ot=th:c,foo=1"},
 		{"foo=1,ot=th:8;th:c", quarter, true, "ot=th:c,foo=1"},
 		{"foo=1,ot=th:8;", quarter, true, "ot=th:c,foo=1"},
 		{"foo=1,ot=th:8;", quarter, false, "foo=1"},
@@ -148,9 +148,9 @@ func checkState(t *testing.T, in []byte, threshold Threshold, write bool, out []
 	if again := AppendTraceState(nil, out, threshold, write); string(again) != string(out) {
 		t.Fatalf("%q with %014x, %v becomes %q, and that %q", in, uint64(threshold), write, out, again)
 	}
-	// Unless ot gets too long, what else it says is there.
+	// Unless ot is bad or gets too long, what else it says is there.
 	ot, _ := propagation.OT(in)
-	if _, ok := propagation.ReadHints(ot); !ok || len(ot) > 200 {
+	if h, ok := propagation.ReadHints(ot); !ok || h.Bad || len(ot) > 200 {
 		return
 	}
 	after, _ := propagation.OT(out)
