@@ -64,7 +64,7 @@ var laterDifferences = []agentDifference{
 		}},
 }
 
-// forced gives the fate of a span that an agent keeps for its priority: if it had a th or bad hints, they are gone.
+// forced gives the fate of a span that an agent keeps for its priority: a th is gone, and so is ot if it was malformed.
 func (s *traced) forced() string {
 	read, bad := sampling.ReadState([]byte(s.state))
 	if !read.HasThreshold && !bad {

@@ -107,7 +107,10 @@ func readSlowly(in string) (s State, bad bool) {
 	th, s.HasThreshold = hint(thGrammar.FindAllStringSubmatch(ot, -1), 1)
 	s.Threshold = Threshold(th)
 	s.Randomness, s.HasRandomness = hint(rvGrammar.FindAllStringSubmatch(ot, -1), 14)
-	return s, bad
+	if bad {
+		return State{}, true
+	}
+	return s, false
 }
 
 func FuzzReadState(f *testing.F) {
