@@ -118,11 +118,31 @@ func (w *writer) sample(field []byte, entry bool) spanbuilder.Verdict {
 	} else {
 		w.verdict = w.judge.Judge(&w.subject, body(field), w.from.Head, w.from.Scope, entry)
 	}
-	v := spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(w.verdict.Reason)}
-	if w.verdict.Keep {
-		v.What = spanbuilder.Kept
+	return verdict(w.verdict)
+}
+
+// Foresee decides on a span that is given to Span later.
+func (w *writer) Foresee(s *spanbuilder.Item, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
+	if !w.byRule || w.came(s).What != spanbuilder.Undecided {
+		return
 	}
-	return v
+	w.begin(w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s, l)))
+	dst, ok := w.out.Reserve(len(s.Bytes) + usualSpan)
+	if !ok {
+		return
+	}
+	if span, _ := w.extender.Span(w.builder, dst, s, spanbuilder.Change{}, e, l, c); len(span) <= cap(dst) {
+		w.ofSpan(s, c)
+		w.p.verdicts.Foreseen(s, verdict(w.judge.Foresee(&w.subject, body(span), w.from.Head, w.from.Scope, true)), w.ticks())
+	}
+}
+
+// verdict gives the verdict on a request whose span has been judged.
+func verdict(v sampler.Verdict) spanbuilder.Verdict {
+	if v.Keep {
+		return spanbuilder.Verdict{What: spanbuilder.Kept, Reason: uint16(v.Reason)}
+	}
+	return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(v.Reason)}
 }
 
 // decidedRequest remembers what was decided of the span with the claim c, made from e. Where the trace id alone decides, and nothing was
@@ -135,9 +155,9 @@ func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 }
 
 // decidedSpan remembers what was decided of a span that came. Only Envoy's SERVER decides for others.
-func (w *writer) decidedSpan(s *spanbuilder.Item, joined bool, v spanbuilder.Verdict) {
-	if v.What == spanbuilder.Filtered || w.byRule && v.What != spanbuilder.Undecided && s.What == spanbuilder.ProxySpan {
-		w.p.verdicts.Span(s, joined, v, w.ticks())
+func (w *writer) decidedSpan(s *spanbuilder.Item, change spanbuilder.Change, joined bool, v spanbuilder.Verdict) {
+	if v.What == spanbuilder.Filtered || w.byRule && v.What != spanbuilder.Undecided && s.What != spanbuilder.ZipkinSpan {
+		w.p.verdicts.Span(s, change, joined, v, w.ticks())
 	}
 }
 

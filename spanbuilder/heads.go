@@ -23,6 +23,7 @@ type head struct {
 	parent      propagation.SpanID // of a span that was made
 	half        *half              // the own id may change with this
 	key         uint64
+	request     uint64 // what its verdict is remembered by
 }
 
 // ownID gives the id of the request's span, for good.
@@ -47,7 +48,7 @@ func (t *Table) head(e *Item) {
 		e.Attempts = t.id.attemptKey(t.entry.Text(wire.RequestID), e.Node)
 	}
 	e.head = t.heads.add(e.Attempts, t.now)
-	*e.head = head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts}
+	*e.head = head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts, request: e.verdictKey(Verdict{})}
 }
 
 // spanHead is what attempts ask of the span s of their request.

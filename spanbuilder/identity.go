@@ -21,10 +21,11 @@ type Claim struct {
 	Derived     bool               // Own was not known, so that nobody else can have it
 	NoClient    bool               // a CLIENT is there already, or comes from elsewhere
 	Unsampled   bool               // that context says that the trace is not sampled
-	Refused     bool              // the tracer did not sample the request
+	Refused     bool               // the tracer did not sample the request
 	Debug       bool               // B3: it has to be kept
 	Contextless bool               // no trace context, and nothing else, tells the trace
 	TimedOut    bool               // it is an attempt of a request that Envoy gave up, being too late
+	Request     uint64             // of an attempt: what its request is remembered by, 0 if that is not known
 	TraceState  []byte             // borrowed from the entry, unchecked
 	Pod         *pods.Pod          // the sender, nil if it is not known
 	Links       [propagation.NumFormats]propagation.Context
