@@ -81,9 +81,13 @@ func (d *admin) stop() {
 // adminHandler serves /metrics, /healthz (the process works) and /readyz (it receives).
 func (a *Agent) adminHandler() http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newMetrics(a), ruleMetrics{a.pipeline}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(newMetrics(a), ruleMetrics{a.pipeline}, samplerMetrics{a.pipeline}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.pipeline.red != nil {
+		registry.MustRegister(a.pipeline.red)
+	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	// Exemplars exist in OpenMetrics and in the protobuf format only, native histograms in the latter.
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, EnableOpenMetrics: true}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !a.ready.Load() {

@@ -54,6 +54,7 @@ func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.L
 		prints:   spanbuilder.NewPrints(printMemory),
 		ids:      spanbuilder.NewIDs(idMemory),
 		verdicts: spanbuilder.NewVerdicts(verdictMemory),
+		red:      newRequestMetrics(&c.Metrics),
 		began:    time.Now(),
 	}
 	s, err := newSettings(c, index, nil, log)

@@ -34,8 +34,7 @@ func (m ruleMetrics) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	add := func(desc *prometheus.Desc, n int64, r *filter.Rule) {
-		text := r.Text[:min(len(r.Text), mostCondition)]
-		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), r.Name, strings.ToValidUTF8(text, ""))
+		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), r.Name, conditionLabel(r.Text))
 	}
 	for _, r := range rules.filter.Rules() {
 		add(filterHits, r.Hits.Load(), r)
@@ -44,4 +43,8 @@ func (m ruleMetrics) Collect(out chan<- prometheus.Metric) {
 	if t := rules.filter.Traces(); t != nil {
 		out <- prometheus.MustNewConstMetric(filterTraces, prometheus.GaugeValue, float64(t.Len()))
 	}
+}
+
+func conditionLabel(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), mostCondition)], "")
 }

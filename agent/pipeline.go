@@ -11,6 +11,7 @@ import (
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/red"
 	"github.com/alspan/alspan/internal/ring"
 	"github.com/alspan/alspan/internal/slab"
 	"github.com/alspan/alspan/internal/wire"
@@ -55,9 +56,10 @@ type Pipeline struct {
 	prints   *spanbuilder.Prints
 	ids      *spanbuilder.IDs
 	verdicts *spanbuilder.Verdicts
-	attempts atomic.Bool // somebody logs attempts
-	sharing  atomic.Bool // somebody shares span ids
-	hints    atomic.Bool // an Envoy's span has said more about sampling than its trace id
+	attempts atomic.Bool  // somebody logs attempts
+	sharing  atomic.Bool  // somebody shares span ids
+	red      *red.Metrics // of requests; nil: nothing is counted
+	hints    atomic.Bool  // an Envoy's span has said more about sampling than its trace id
 	began    time.Time
 
 	// The ledgers, and what was seen on the way.
@@ -196,6 +198,7 @@ func (s *source) take(i *item) {
 	id.Read(e, s.logger)
 	s.sentBy(e)
 	s.seen()
+	s.measure(i, repeated)
 	if why, drops := s.unwanted(e, replaces); drops {
 		p.Entries.Dropped[why].Add(1)
 		return
@@ -273,10 +276,6 @@ func (p *Pipeline) spans() traces.Consumer {
 	s.sender = s.senders.Sender(netip.Addr{})
 	return s.accept
 }
-
-// headRoom is how many bytes of resources and scopes a message may bring beside twice its size. What all scopes of a resource
-// have in common is kept and sent with each of them, so that a small message could become a very large one.
-const headRoom = 64 << 10
 
 // accept takes one message: every span in it is passed on, goes to the join, or is dropped by name.
 func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {

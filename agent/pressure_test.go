@@ -39,7 +39,7 @@ func TestSheddingByValue(t *testing.T) {
 	backend.Always(fake.Reply{Code: codes.Unavailable})
 	a := startAgent(t, backend, func(c *config.Config) {
 		c.Export.Memory, c.Export.Drain, c.Export.Batch.Bytes = 4*config.MiB, 0, 128*config.KiB
-		c.Sample.Unsampled, c.Sample.Stress.Enabled = "all", false
+		c.Sample.Stress.Enabled = false // it would be there first
 	})
 	e := newEnvoy(t, a, time.Millisecond)
 	p := a.pipeline
@@ -122,7 +122,7 @@ func TestBurstIsPaced(t *testing.T) {
 	backend := startBackend(t)
 	backend.Always(fake.Reply{Delay: 5 * time.Millisecond})
 	a := startAgent(t, backend, func(c *config.Config) {
-		c.Export.Memory, c.Export.Batch.Bytes, c.Sample.Unsampled = 2*config.MiB, 128*config.KiB, "all"
+		c.Export.Memory, c.Export.Batch.Bytes = 2*config.MiB, 128*config.KiB
 	})
 	e := newEnvoy(t, a, time.Millisecond)
 	const n = 4000 // 12 MiB

@@ -23,7 +23,7 @@ import (
 var fixed = []string{
 	"receive", "correlate.start_memory", "correlate.memory",
 	"pods.enabled", "pods.node", "pods.watch", "pods.kubeconfig", "pods.labels", "pods.annotations",
-	"export.endpoint", "export.tls", "export.memory", "export.when_full", "export.senders", "admin", "log.format",
+	"metrics", "export.endpoint", "export.tls", "export.memory", "export.when_full", "export.senders", "admin", "log.format",
 }
 
 func isFixed(path string) bool {

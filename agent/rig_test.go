@@ -56,7 +56,7 @@ func newRig(t *testing.T, change func(*config.Config)) *rig {
 func rigOf(t *testing.T, known *pods.Index, change func(*config.Config)) *rig {
 	t.Helper()
 	c := config.Default()
-	c.Export.Batch.Age, c.Sample.Unsampled = time.Millisecond, "all"
+	c.Export.Batch.Age = time.Millisecond
 	if change != nil {
 		change(c)
 	}

@@ -46,13 +46,13 @@ func (w *writer) ofSpan(i *spanbuilder.Item, c *spanbuilder.Claim) {
 type unsampled uint8
 
 const (
-	followTracer unsampled = iota // they make no span
-	keepAll                       // they are like all others
+	keepAll      unsampled = iota // they are like all others
+	followTracer                  // they make no span
 	keepFailed                    // those that have failed make spans
 )
 
 func parseUnsampled(name string) unsampled {
-	return map[string]unsampled{"all": keepAll, "errors_always": keepFailed}[name]
+	return map[string]unsampled{"follow": followTracer, "errors_always": keepFailed}[name]
 }
 
 // unwanted tells whether the entry last read makes no span, whatever else it says: its request is not sampled, or there is no room. One

@@ -32,6 +32,10 @@ const refuseAbove = 95
 // full tells whether a request with spans is refused: its sender can try again, which a stream of access logs cannot.
 func (p *Pipeline) full() bool { return !p.waits && p.core.Percent() > refuseAbove }
 
+// headRoom is how many bytes of resources and scopes a message may bring beside twice its size. What all scopes of a resource
+// have in common is kept and sent with each of them, so that a small message could become a very large one.
+const headRoom = 64 << 10
+
 // The core's memory in use, in percent, above which entries are shed by value. Errors go last: when nothing is left.
 const (
 	shedUnsampled = 75

@@ -14,6 +14,7 @@ type writer struct {
 	*settings
 	finisher
 	sampled
+	meter
 	p        *Pipeline
 	out      ring.Producer
 	extender spanbuilder.Extender
@@ -24,6 +25,9 @@ type writer struct {
 
 func (p *Pipeline) writer() writer {
 	w := writer{p: p}
+	if p.red != nil {
+		w.red = p.red.Meter()
+	}
 	w.renew()
 	return w
 }
@@ -33,7 +37,11 @@ func (p *Pipeline) writer() writer {
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	w.tally.rows[c.Row]++
 	w.follow = spanbuilder.Verdict{}
-	w.decidedRequest(e, l, c, w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) }))
+	v := w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) })
+	w.decidedRequest(e, l, c, v)
+	if v.What == spanbuilder.Kept {
+		w.exemplar(e, l, c, c.Own)
+	}
 }
 
 // Client is explained at Server.
@@ -93,9 +101,13 @@ func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.En
 	if e == nil {
 		usual = w.builder.SpanBound(s, nil)
 	}
-	w.decidedSpan(s, change, e != nil, w.write(usual, s, e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
+	v := w.write(usual, s, e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
 		return w.extender.Span(w.builder, dst, s, change, e, l, c)
-	}))
+	})
+	w.decidedSpan(s, change, e != nil, v)
+	if e != nil && v.What == spanbuilder.Kept && s.What == spanbuilder.ProxySpan {
+		w.exemplar(e, l, c, change.Of(s.ID))
+	}
 }
 
 // begin begins spans of a resource.
@@ -112,7 +124,7 @@ type encoding func(dst []byte) ([]byte, spanbuilder.Repairs)
 const usualSpan = 3 << 10
 
 // write encodes a span of s, of e or of both in place, into room for usual bytes or else for the most that it can need, lets the rules
-// and the sampler have their say, and commits it. It gives what was decided; Undecided if there was no room.
+// and the sampler have their say, and commits it. It gives what was decided, Kept where nobody has a say; Undecided if there was no room.
 func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode encoding) (decided spanbuilder.Verdict) {
 	for n, most := usual, 0; ; n = most {
 		dst, ok := w.out.Reserve(n)
@@ -133,6 +145,9 @@ func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode enc
 		if w.out.Commit(span) {
 			w.tally.repaired += int64(repairs.UTF8)
 			w.tally.cut += int64(repairs.Cut)
+			if decided.What == spanbuilder.Undecided {
+				decided.What = spanbuilder.Kept
+			}
 			return decided
 		}
 		if fits { // the rules have made it longer
@@ -176,4 +191,5 @@ func (w *writer) flush() {
 	w.out.End()
 	w.tally.flush(w.p)
 	w.judge.Flush()
+	w.noted = false
 }

@@ -184,11 +184,7 @@ func (b *Builder) request(dst []byte, e *wire.Entry, l *Logger, c *Claim, kind i
 func (b *Builder) Client(dst []byte, e *wire.Entry, l *Logger, c *Claim, id propagation.SpanID) ([]byte, Repairs) {
 	var r request
 	r.init(b, dst, e, l, c, e.At(wire.Path)) // as it was rewritten
-	r.kind = kindClient
-	// A code without a byte from the host is Envoy's own.
-	if !e.Timings[wire.FirstUpstreamRx].Set && string(e.Text(wire.CodeDetails)) != "via_upstream" {
-		r.answered, r.rpc.status = false, -1
-	}
+	r.asClient()
 	began := r.start
 	// The last attempt: from its first byte up to its last byte down.
 	if t := e.Timings[wire.FirstUpstreamTx]; t.Set {

@@ -46,6 +46,7 @@ type Logger struct {
 	index            uint16     // by which Loggers.at finds it
 	old              bool       // an Envoy before 1.39, or of unknown version
 	sidecar          netip.Addr // the pod's address when the node is an Istio sidecar
+	istio            bool       // the node is Istio's
 	told             *told      // of all loggers
 
 	logsTraceState atomic.Bool // a tracestate was seen, so the logger lists that header
@@ -175,8 +176,10 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		l.nameBlock = newBlock(envoyLogNameKey.name, string(logName))
 	}
 	l.pod = namedBy(string(l.nodeID))
-	if id, ok := parseIstio(string(node.ID)); ok && id.role == "sidecar" {
-		l.sidecar = id.ip
+	if id, ok := parseIstio(string(node.ID)); ok {
+		if l.istio = true; id.role == "sidecar" {
+			l.sidecar = id.ip
+		}
 	}
 	l.index = uint16(s.next.Add(1) % maxLoggers)
 	if old, ok, _ := s.known.PeekOrAdd(key, l); ok {

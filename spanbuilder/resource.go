@@ -46,10 +46,12 @@ func (a *attributes) append(dst []byte) []byte {
 	return s.dst
 }
 
-// describe gives the encoded Resource of the spans of one logger: who did the work, as far as the pod and the Envoy node say.
-func (s *Senders) describe(l *Logger, p *pods.Pod) []byte {
+// describe gives the encoded Resource of the spans of one logger: who did the work, as far as the pod and the Envoy node say; and what
+// its service is called.
+func (s *Senders) describe(l *Logger, p *pods.Pod) (resource []byte, service string) {
 	var a attributes
-	a.add("service.name", s.serviceName(l.node, p, string(l.logName)))
+	service = s.serviceName(l.node, p, string(l.logName))
+	a.add("service.name", service)
 	if p != nil {
 		s.describePod(&a, p)
 	} else if id, ok := parseIstio(string(l.nodeID)); ok {
@@ -68,7 +70,7 @@ func (s *Senders) describe(l *Logger, p *pods.Pod) []byte {
 	a.add("envoy.version", l.version)
 	a.add("cloud.region", l.region)
 	a.add("cloud.availability_zone", l.zone)
-	return wire.AppendBytes(nil, resourceSpansResource, a.append(nil))
+	return wire.AppendBytes(nil, resourceSpansResource, a.append(nil)), service
 }
 
 // serviceName gives the service that an Envoy and its pod are. An Envoy has one name: that under which its tracer exports.

@@ -278,12 +278,6 @@ func TestOtherSide(t *testing.T) {
 	o := options()
 	o.Pods, o.Upstream = cluster(), UpstreamAlways
 	b := New(o)
-	address := func(e *wire.Entry, host string) wire.Address {
-		if host == "" {
-			return wire.Address{}
-		}
-		return wire.Address{Kind: wire.SocketAddress, Host: e.Keep([]byte(host)), Port: 80}
-	}
 	keys := []string{"service.peer.name", "service.peer.namespace", "peer.service", "envoy.upstream.pod", "envoy.upstream.namespace", "envoy.upstream.service"}
 	facts := func(span []byte) (facts string) {
 		s := decodeSpan(t, span)

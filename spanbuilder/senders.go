@@ -12,7 +12,7 @@ type Senders struct {
 	index  *pods.Index
 	scope  []byte // of all spans that are made
 	ids    cache[uint64, nodeID]
-	made   cache[madeKey, *ring.Resource]
+	made   cache[madeKey, *named]
 	passed cache[passedKey, *ring.Resource]
 }
 
@@ -34,6 +34,11 @@ type (
 		pod     *pods.Pod
 		service string
 	}
+	// named is a resource with the name of its service.
+	named struct {
+		ring.Resource
+		service string
+	}
 	extension struct {
 		passedKey
 		resource *ring.Resource
@@ -48,7 +53,7 @@ const (
 // NewSenders makes an empty set. Pods are looked up in the index, which is nil where there are none; version is that of the agent.
 func NewSenders(index *pods.Index, o PodOptions, version string) *Senders {
 	return &Senders{opts: o, index: index, scope: newScope(version), ids: newCache[uint64, nodeID](maxNodeNames),
-		made: newCache[madeKey, *ring.Resource](maxResources), passed: newCache[passedKey, *ring.Resource](maxResources)}
+		made: newCache[madeKey, *named](maxResources), passed: newCache[passedKey, *ring.Resource](maxResources)}
 }
 
 // Resources gives resources to one goroutine, which usually asks for the same ones again and again.
@@ -56,14 +61,22 @@ type Resources struct {
 	all    *Senders
 	made   madeKey
 	passed passedKey
-	last   struct{ made, passed *ring.Resource }
+	last   struct {
+		made   *named
+		passed *ring.Resource
+	}
 }
 
 // Resources makes one.
 func (s *Senders) Resources() Resources { return Resources{all: s} }
 
 // Made gives the resource of the spans that are made from what l logs, in the pod p, which may be nil.
-func (r *Resources) Made(l *Logger, p *pods.Pod) *ring.Resource {
+func (r *Resources) Made(l *Logger, p *pods.Pod) *ring.Resource { return &r.of(l, p).Resource }
+
+// Service gives the name of the service in that resource.
+func (r *Resources) Service(l *Logger, p *pods.Pod) string { return r.of(l, p).service }
+
+func (r *Resources) of(l *Logger, p *pods.Pod) *named {
 	k := madeKey{logger: l, pod: p}
 	if s := l.node.service.Load(); s != nil {
 		k.service, k.exported = *s, true
@@ -73,8 +86,9 @@ func (r *Resources) Made(l *Logger, p *pods.Pod) *ring.Resource {
 	if r.last.made != nil && k == r.made {
 		return r.last.made
 	}
-	r.made, r.last.made = k, r.all.made.find(k, func() *ring.Resource {
-		return &ring.Resource{Head: r.all.describe(l, p), Scope: r.all.scope}
+	r.made, r.last.made = k, r.all.made.find(k, func() *named {
+		head, service := r.all.describe(l, p)
+		return &named{ring.Resource{Head: head, Scope: r.all.scope}, service}
 	})
 	return r.last.made
 }

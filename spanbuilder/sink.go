@@ -30,6 +30,14 @@ type Change struct {
 	Inner      bool // its kind becomes INTERNAL: the request has a SERVER already
 }
 
+// Of gives the id with which a span leaves that came with id.
+func (c *Change) Of(id propagation.SpanID) propagation.SpanID {
+	if c.ID.IsZero() {
+		return id
+	}
+	return c.ID
+}
+
 // Fate says what became of an item.
 type Fate uint8
 

@@ -344,10 +344,7 @@ func (t *Table) finish(s *Item, f Fate) propagation.SpanID {
 	default:
 		t.sink.Span(s, change, nil, nil, nil)
 	}
-	id := s.ID
-	if !change.ID.IsZero() {
-		id = change.ID
-	}
+	id := change.Of(s.ID)
 	t.decides(s, id)
 	if s.pair != nil {
 		t.end(s.pair, Joined)

@@ -72,12 +72,8 @@ func (f *Verdicts) Entry(d *Deriver, e *wire.Entry, l *Logger, c *Claim, v Verdi
 func (f *Verdicts) Span(s *Item, ch Change, joined bool, v Verdict, now uint64) {
 	switch s.What {
 	case ProxySpan:
-		id := s.ID
-		if !ch.ID.IsZero() {
-			id = ch.ID
-		}
 		f.enter(s.verdictKey(v), v.mark(joined), now)
-		f.enter(idKey(s.Trace, id), v.mark(joined), now)
+		f.enter(idKey(s.Trace, ch.Of(s.ID)), v.mark(joined), now)
 	case AttemptSpan:
 		f.enter(clientKey(s.Trace, s.ID), v.mark(joined), now)
 	}

@@ -67,7 +67,7 @@ func (v *view) checkOwn(t *testing.T, s *span, fail func(format string, args ...
 	}
 	want, got := own.raw, proto.Clone(s.Span).(*trace.Span)
 	// What the agent is told to add is in the wants.
-	got.Attributes = slices.DeleteFunc(got.Attributes, func(a *common.KeyValue) bool { return a.Key == "cluster" })
+	got.Attributes = slices.DeleteFunc(got.Attributes, func(a *common.KeyValue) bool { return a.Key == "cluster" || a.Key == samplingRule })
 	if len(got.Attributes) < len(want.Attributes) || len(got.Events) < len(want.Events) || len(got.Links) < len(want.Links) {
 		fail("it has lost something: %d attributes of %d, %d events of %d", len(got.Attributes), len(want.Attributes), len(got.Events), len(want.Events))
 		return
@@ -121,7 +121,7 @@ func checkJoins(t *testing.T, views []*view, page metrics) {
 			}
 		}
 	}
-	if dropped := page[filteredSpans]; dropped > 0 { // some of them were pairs: the counts of the wants say how many
+	if dropped := page[filteredSpans] + page[sampledOutSpans]; dropped > 0 { // some of them were pairs: the counts of the wants say how many
 		pairs = max(pairs, int(page[joinedEntries]))
 	}
 	for _, name := range []string{joinedEntries, "alspan_join_spans_total{fate=\"joined\"}"} {

@@ -221,6 +221,7 @@ func (v *view) line(s *span) string {
 	}
 	add("error.type", s.text("error.type"))
 	add("cluster", s.text("cluster"))
+	add("rule", s.text(samplingRule))
 	add("rf", s.text("envoy.response_flags"))
 	if n := s.text("envoy.attempts"); n != "1" {
 		add("attempts", n)

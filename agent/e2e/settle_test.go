@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -105,7 +106,7 @@ func (m metrics) counted(c *testCase, n traffic, exported int) error {
 	}
 	want := metrics{
 		"alspan_entries_received_total":  float64(loggers * n.entries()),
-		"alspan_entries_used_total":      float64(n.ends+n.tries) - m["alspan_join_entries_total{fate=\"unpaired_dropped\"}"],
+		"alspan_entries_used_total":      float64(n.ends+n.tries) - m["alspan_join_entries_total{fate=\"unpaired_dropped\"}"] - m[unsampledEntries] - m[sampledOutEntries],
 		"alspan_entries_taught_total":    float64(loggers * n.starts),
 		"alspan_entries_duplicate_total": float64((loggers - 1) * (n.ends + n.tries)), // the others report the same requests
 		"alspan_spans_in_total":          float64(n.spans),
@@ -117,5 +118,19 @@ func (m metrics) counted(c *testCase, n traffic, exported int) error {
 			return fmt.Errorf("%s is %v, there were %v", name, m[name], value)
 		}
 	}
+	// Whatever is sampled or filtered, each request is counted once; that which a sidecar's own pod has sent as a client.
+	if requests := m.sum("alspan_requests_total", `kind="server"`); len(c.Envoy.Nodes) == 0 && requests != float64(n.ends) {
+		return fmt.Errorf("alspan_requests_total is %v, there were %d", requests, n.ends)
+	}
 	return nil
+}
+
+// sum adds up the series of a metric with that label.
+func (m metrics) sum(name, label string) (sum float64) {
+	for series, value := range m {
+		if strings.HasPrefix(series, name+"{") && strings.Contains(series, label) {
+			sum += value
+		}
+	}
+	return sum
 }

@@ -35,6 +35,13 @@ func Alspan(takes load.Protocol, events bool) *System {
 	}}
 }
 
+// WithoutMetrics is the agent without metrics of requests.
+func WithoutMetrics() *System {
+	return &System{Name: AlspanName + ", no request metrics", Takes: load.ALS, Gives: Spans, Window: alspanWindow, start: func(b *Binaries, dir string, to Sink) (*Running, error) {
+		return b.alspan(b.Alspan, dir, alspanConfig{correlate: shortWaits, more: "metrics: {requests: false, service_graph: false}\n", events: true}, to)
+	}}
+}
+
 // Other is another build of alspan, to compare with: another commit, say, or a script that starts one with a configuration
 // that it understands.
 func Other() *System {

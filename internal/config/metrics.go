@@ -10,6 +10,18 @@ type Metrics struct {
 	Idle         time.Duration
 }
 
+// Most gives the bytes that metrics of requests may take.
+func (m *Metrics) Most() (n Size) {
+	const set, edge = 2900, 500 // of a combination, with all of its exemplars
+	if sets := Size(m.LabelSets); m.Requests {
+		n = sets * set * 11 / 10 // what goes beyond has some of its own
+	}
+	if m.ServiceGraph {
+		n += Size(m.LabelSets) * edge
+	}
+	return n
+}
+
 func (m *Metrics) declare() *node {
 	return section("metrics", "Metrics of all requests that access logs tell of, counted before anything is filtered or sampled. They are served with the "+
 		"agent's own at `/metrics`.",

@@ -51,10 +51,10 @@ func (s *Sample) declare() *node {
 	percent := between(0, All)
 	return section("sample", "Which requests and spans are exported, of those that no filter drops. A decision depends on the trace id, so that every "+
 		"agent, and every OpenTelemetry sampler of consistent probability, keeps the same traces.",
-		key("unsampled", &s.Unsampled, "follow",
-			"Access-log entries of requests whose trace context says that the trace is not sampled. `follow` drops them, `all` treats them like all "+
-				"others, `errors_always` does so with those that failed and drops the rest.",
-			oneOf("follow", "all", "errors_always")),
+		key("unsampled", &s.Unsampled, "all",
+			"Access-log entries of requests that the tracer has not sampled, as their trace context says. `all` treats them like all others, so that every "+
+				"request is seen, `follow` drops them, `errors_always` keeps those that failed and drops the rest.",
+			oneOf("all", "follow", "errors_always")),
 		key("no_context", &s.NoContext, All,
 			"How many of the requests become spans that came without any trace context.", percent),
 		key("probability", &s.Probability, All,

@@ -28,6 +28,7 @@ type Pod struct {
 // Detail is what the pod itself says.
 type Detail struct {
 	HostNetwork bool // its address is its node's, and that of others
+	Sidecar     bool // it has Istio's proxy beside it
 	Workload    Workload
 	Container   string     // the only one; "" when there are several
 	Image       string     // of that one
@@ -107,6 +108,6 @@ func (p *Pod) is(q *Pod) bool {
 }
 
 func (d *Detail) is(e *Detail) bool {
-	return d.HostNetwork == e.HostNetwork && d.Workload == e.Workload && d.Container == e.Container && d.Image == e.Image && d.App == e.App &&
+	return d.HostNetwork == e.HostNetwork && d.Sidecar == e.Sidecar && d.Workload == e.Workload && d.Container == e.Container && d.Image == e.Image && d.App == e.App &&
 		slices.Equal(d.Attributes, e.Attributes) && slices.Equal(d.Labels, e.Labels) && slices.Equal(d.Annotations, e.Annotations)
 }

@@ -100,7 +100,7 @@ func TestFilterTraceState(t *testing.T) {
 		{"long ones first, though left", long("a", 200) + "," + long("b", 128) + "," + long("c", 128) + "," + long("d", 128), long("b", 128) + "," + long("c", 128) + "," + long("d", 128), TraceStateLoss{Cut: 1}},
 		{"128 is not long", long("a", 128) + "," + long("b", 128) + "," + long("c", 128) + "," + long("d", 127), long("a", 128) + "," + long("b", 128) + "," + long("c", 128), TraceStateLoss{Cut: 1}},
 		{"129 is long", long("a", 129) + "," + long("b", 128) + "," + long("c", 128) + "," + long("d", 127), long("b", 128) + "," + long("c", 128) + "," + long("d", 127), TraceStateLoss{Cut: 1}},
-		{"ot is never cut", long("a", 100) + "," + long("ot=x:1;y:", 200) + "," + long("b", 212), long("a", 100) + "," + long("ot=x:1;y:", 200), TraceStateLoss{Cut: 1}},
+		{"ot is never cut", long("a", 212) + "," + long("ot=x:1;y:", 200) + "," + long("b", 100), long("ot=x:1;y:", 200) + "," + long("b", 100), TraceStateLoss{Cut: 1}},
 		{"then from the right", long("a", 129) + "," + long("b", 100) + "," + long("c", 100) + "," + long("d", 100) + "," + long("e", 100) + "," + long("f", 128),
 			long("b", 100) + "," + long("c", 100) + "," + long("d", 100) + "," + long("e", 100), TraceStateLoss{Cut: 2}},
 		{"a single member of 513 stays", long(strings.Repeat("k", 256), 513), long(strings.Repeat("k", 256), 513), TraceStateLoss{}},

@@ -28,6 +28,7 @@ type Verdict struct {
 	known bool // the probability of being kept is that of th
 	had   bool // it came with a th: was
 	was   sampling.Threshold
+	bad   bool // its tracestate has hints that cannot be read
 }
 
 // Judge is how one goroutine asks a Sampler.
@@ -94,9 +95,9 @@ func (j *Judge) sample(sub *Subject, state *sampling.State, t sampling.Threshold
 // Judge says what becomes of an encoded Span; the arguments are as those of filter's Evaluator.Look.
 func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verdict) {
 	j.facts.read(span)
-	state, _ := sampling.ReadState(j.facts.traceState)
+	state, bad := sampling.ReadState(j.facts.traceState)
 	r := state.Of((*[16]byte)(&sub.Trace))
-	v.Keep, v.had, v.was = true, state.HasThreshold, state.Threshold
+	v.Keep, v.had, v.was, v.bad = true, state.HasThreshold, state.Threshold, bad
 	t, forced := sampling.Always, true
 	switch {
 	case sub.Debug:
@@ -189,8 +190,8 @@ func (j *Judge) rate(r *rule) int {
 // Follow gives the verdict of a span whose request was kept for that reason.
 func (j *Judge) Follow(sub *Subject, why Reason, span []byte) (v Verdict) {
 	j.facts.read(span)
-	state, _ := sampling.ReadState(j.facts.traceState)
-	v.Keep, v.had, v.was = true, state.HasThreshold, state.Threshold
+	state, bad := sampling.ReadState(j.facts.traceState)
+	v.Keep, v.had, v.was, v.bad = true, state.HasThreshold, state.Threshold, bad
 	if int(why) >= len(j.counts) {
 		why = ByProbability
 	}
@@ -252,7 +253,7 @@ func (j *Judge) Flush() {
 
 // Note appends to a Span that is kept what was decided: fields of which the last one counts.
 func (j *Judge) Note(span []byte, v Verdict) []byte {
-	if write, stays := j.s.o.WriteTH && v.known && v.th != sampling.Always, v.had && v.known && v.th == v.was; !stays && (write || v.had) {
+	if write, stays := j.s.o.WriteTH && v.known && v.th != sampling.Always, v.had && v.known && v.th == v.was; !stays && (write || v.had) || v.bad {
 		j.facts.read(span)
 		j.room = sampling.AppendTraceState(j.room[:0], j.facts.traceState, v.th, write)
 		span = wire.AppendBytes(span, spanTraceState, j.room)

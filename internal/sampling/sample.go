@@ -45,7 +45,7 @@ func (m Mode) Sample(s *State, r uint64, t, upstream Threshold, known bool) (o O
 }
 
 // Changes tells whether the tracestate of a span that is kept, and said s, has to be written anew: by AppendTraceState with
-// o.Threshold and o.Known.
+// o.Threshold and o.Known. So has one of which ReadState said that it is bad.
 func (o *Outcome) Changes(s *State) bool {
 	return o.Erase || o.Known && o.Threshold != Always && (!s.HasThreshold || s.Threshold != o.Threshold)
 }

@@ -35,7 +35,7 @@ func (q scale) traffic(p load.Protocol, streams int, rate float64, entries int) 
 
 // alsSystems is everything that takes access logs; alspan is first, since it is what ratios are to.
 func alsSystems(other bool) []*systems.System {
-	list := []*systems.System{systems.Alspan(load.ALS, true), systems.Alspan(load.ALS, false), systems.CollectorLogs(),
+	list := []*systems.System{systems.Alspan(load.ALS, true), systems.Alspan(load.ALS, false), systems.WithoutMetrics(), systems.CollectorLogs(),
 		systems.Official(true), systems.Floor(), systems.ReadFloor()}
 	if other {
 		list = append(list, systems.Other())

@@ -77,7 +77,7 @@ func addresses(p *corev1.Pod) (ips []netip.Addr) {
 }
 
 func (w *Watcher) detail(p *corev1.Pod) *pods.Detail {
-	d := &pods.Detail{HostNetwork: p.Spec.HostNetwork, Labels: w.labels.of(p.Labels), Annotations: w.annotations.of(p.Annotations)}
+	d := &pods.Detail{HostNetwork: p.Spec.HostNetwork, Sidecar: hasSidecar(p), Labels: w.labels.of(p.Labels), Annotations: w.annotations.of(p.Annotations)}
 	if owner := metav1.GetControllerOfNoCopy(p); owner != nil {
 		d.Workload = pods.Owner(owner.Kind, owner.Name, p.Labels["pod-template-hash"], p.CreationTimestamp.Time)
 		d.Workload.Name = same(d.Workload.Name)
@@ -94,6 +94,12 @@ func (w *Watcher) detail(p *corev1.Pod) *pods.Detail {
 	}
 	d.Attributes = sorted(d.Attributes)
 	return d
+}
+
+// hasSidecar tells whether Istio's proxy is beside a pod; it may be among the containers that start before the others.
+func hasSidecar(p *corev1.Pod) bool {
+	isProxy := func(c corev1.Container) bool { return c.Name == "istio-proxy" }
+	return slices.ContainsFunc(p.Spec.Containers, isProxy) || slices.ContainsFunc(p.Spec.InitContainers, isProxy)
 }
 
 // slice gives what is kept of an EndpointSlice: its pods, and the Service that selects them.
