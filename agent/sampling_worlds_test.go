@@ -1,14 +1,13 @@
 package agent
 
 import (
-	"encoding/binary"
 	"flag"
 	"fmt"
-	"strings"
+	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -16,209 +15,148 @@ import (
 	"github.com/alspan/alspan/internal/correlation"
 	"github.com/alspan/alspan/internal/correlation/check"
 	"github.com/alspan/alspan/internal/correlation/worlds"
-	"github.com/alspan/alspan/internal/zipkin"
+	"github.com/alspan/alspan/internal/sampler"
 )
 
-var sampledWorlds = flag.Int("sampled", 60, "how many random worlds to sample")
-var firstWorld = flag.Int("first", 0, "first")
-var traceOnly = flag.String("tid", "", "trace")
-var kindOf = flag.String("kind", "", "kind")
-
-func liveWith(t *testing.T, w *correlation.World, change func(*config.Config)) (out []check.Out) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, change)
-		r.running.Go(func() { r.p.govern(r.parted) })
-		var decode zipkin.Decoder
-		for _, e := range w.Events {
-			r.after(time.Until(r.began.Add(e.At)))
-			switch e.Kind {
-			case correlation.ALS:
-				r.logs(e.Stream, e.Bytes)
-			case correlation.OTLP:
-				r.request(e.Bytes)
-			case correlation.Zipkin:
-				d, err := decode.JSON(e.Bytes, time.Now())
-				if err != nil {
-					t.Fatal(err)
-				}
-				r.request(d.Request, d.Marks...)
-			}
-			r.after(0)
-		}
-		r.after(time.Minute)
-		r.end()
-		out = r.batches
-	})
-	return out
+// keepRule gives a configuration that keeps nothing but what one of the conditions holds for; without any, what failed.
+func keepRule(conditions ...string) func(*config.Config) {
+	return func(c *config.Config) {
+		c.Sample.Probability, c.Sample.NoContext = 0, 0
+		sampleRule(c, "keep", conditions...)
+	}
 }
 
-func all(out []check.Out) (list []*tracepb.Span) {
+func sampleRule(c *config.Config, action string, conditions ...string) *config.SampleRule {
+	r := config.SampleRule{Name: fmt.Sprint("rule ", len(c.Sample.Rules)), Error: len(conditions) == 0, Action: action}
+	for _, text := range conditions {
+		r.Conditions = append(r.Conditions, config.Text{Value: text, Path: text})
+	}
+	c.Sample.Rules = append(c.Sample.Rules, r)
+	return &c.Sample.Rules[len(c.Sample.Rules)-1]
+}
+
+// What is decided by more than the trace id, in worlds of Envoys of all kinds.
+var samplings = map[string]func(*config.Config){
+	"errors":                   keepRule(),
+	"half, by the entry":       keepRule(`IsMatch(span.attributes["envoy.request_id"], "[0-7]$")`),
+	"half, by Envoy's span":    keepRule(`IsMatch(span.attributes["guid:x-request-id"], "[0-7]$")`),
+	"attempts are not enough":  keepRule(`span.kind == SPAN_KIND_CLIENT`),
+	"nothing of kind INTERNAL": func(c *config.Config) { sampleRule(c, "drop", `span.kind == SPAN_KIND_INTERNAL`) },
+	"errors, and half of the traces": func(c *config.Config) {
+		keepRule()(c)
+		c.Sample.Probability, c.Sample.NoContext = config.All/2, config.All/2
+	},
+	"a third of what was slow": func(c *config.Config) {
+		r := sampleRule(c, "probability")
+		r.Error, r.SlowerThan, r.Probability = false, time.Millisecond, config.All/3
+	},
+	"a budget": func(c *config.Config) { c.Sample.Budget.Spans = 3 },
+}
+
+var sampledWorlds = flag.Int("sampled", 240, "how many random worlds to sample")
+
+// Sampled or not, what leaves in a world is the same, request by request.
+func TestSampledRequestsAreWhole(t *testing.T) {
+	names := slices.Sorted(func(yield func(string) bool) {
+		for name := range samplings {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+	halves := map[string][2]int{}
+	for n := range uint64(*sampledWorlds) {
+		name := names[n%uint64(len(names))]
+		t.Run(fmt.Sprint(name, "/", n), func(t *testing.T) {
+			w := worlds.Generate(n)
+			all := sent(t, w, live(t, w, nil))
+			mark(t, all, sent(t, w, live(t, w, samplings[name])))
+			kept := halves[name]
+			for _, request := range byRequest(all) {
+				for _, s := range request[1:] {
+					if s.kept != request[0].kept {
+						t.Errorf("of one request one span is kept, and one is not:\n%v\n%v", request[0], s)
+					}
+				}
+				if kept[0]++; request[0].kept {
+					kept[1]++
+				}
+			}
+			halves[name] = kept
+		})
+	}
+	for name, n := range halves {
+		if *sampledWorlds >= 100 && (n[1] < n[0]/50 || n[1] > n[0]-n[0]/50) {
+			t.Errorf("%s: %d of %d requests are kept: too few, or too many, to say anything", name, n[1], n[0])
+		}
+	}
+}
+
+// sentSpan is a span that left, and what it is of.
+type sentSpan struct {
+	*tracepb.Span
+	of   check.Origin
+	at   time.Duration
+	kept bool // it left when the world was sampled, too
+}
+
+func (s *sentSpan) String() string {
+	log := ""
+	if e := s.of.Entry; e != nil {
+		log = fmt.Sprint(e.Log, " ", e.RequestID, " type ", e.Type)
+	}
+	return fmt.Sprintf("%v: %s %v %x/%x below %x (%s), kept: %v", s.at, s.of.How, s.Kind, s.TraceId, s.SpanId, s.ParentSpanId, log, s.kept)
+}
+
+// sent gives the spans that left in a world.
+func sent(t *testing.T, w *correlation.World, out []check.Out) (list []*sentSpan) {
+	of, err := check.Origins(w, out)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, o := range out {
 		for _, rs := range o.Spans {
 			for _, ss := range rs.ScopeSpans {
-				list = append(list, ss.Spans...)
+				for _, s := range ss.Spans {
+					list = append(list, &sentSpan{Span: s, of: of[s], at: o.At})
+				}
 			}
 		}
 	}
 	return list
 }
 
-func bare(s *tracepb.Span) string {
-	s = proto.CloneOf(s)
-	s.TraceState = ""
-	if s.Kind == tracepb.Span_SPAN_KIND_CLIENT && strings.HasPrefix(s.Name, "router") {
-		s.ParentSpanId = nil
+// mark marks of all spans those that are among the sampled ones, which have to be among them: as they are, but for what the sampler
+// adds.
+func mark(t *testing.T, all, sampled []*sentSpan) {
+	t.Helper()
+	known := map[string][]*sentSpan{}
+	for _, s := range all {
+		k := s.unsampled(t)
+		known[k] = append(known[k], s)
 	}
-	for i, a := range s.Attributes {
-		if a.Key == "alspan.sampling.rule" {
-			s.Attributes = append(s.Attributes[:i], s.Attributes[i+1:]...)
-			break
+	for _, s := range sampled {
+		k := s.unsampled(t)
+		if len(known[k]) == 0 {
+			t.Errorf("a span leaves that does not leave without sampling: %v", s)
+			continue
 		}
+		known[k][0].kept = true
+		known[k] = known[k][1:]
 	}
-	b, _ := proto.MarshalOptions{Deterministic: true}.Marshal(s)
+}
+
+// unsampled gives the encoded span without what the sampler adds.
+func (s *sentSpan) unsampled(t *testing.T) string {
+	c := proto.CloneOf(s.Span)
+	c.TraceState = ""
+	c.Attributes = slices.DeleteFunc(c.Attributes, func(a *commonpb.KeyValue) bool { return a.Key == sampler.RuleAttribute })
+	if s.of.How == correlation.Alone && s.of.Span.Format == correlation.B3 && !s.of.Span.Proxy {
+		c.ParentSpanId = nil // it may have waited, and learned that its parent's id was shared
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return string(b)
-}
-
-func randomness(s *tracepb.Span) uint64 { return binary.BigEndian.Uint64(s.TraceId[8:]) & (1<<56 - 1) }
-
-func TestSampledWorlds(t *testing.T) {
-	kinds := map[string]func(c *config.Config){
-		"trace": func(c *config.Config) {
-			c.Sample.Probability, c.Sample.NoContext = 50*config.All/100, 50*config.All/100
-		},
-		"traceall": func(c *config.Config) { c.Sample.Probability = 50 * config.All / 100 },
-		"errors": func(c *config.Config) {
-			c.Sample.Probability = 0
-			c.Sample.NoContext = 0
-			c.Sample.Rules = []config.SampleRule{{Name: "e", Error: true, Action: "keep"}}
-		},
-		"errors50": func(c *config.Config) {
-			c.Sample.Probability = 50 * config.All / 100
-			c.Sample.Rules = []config.SampleRule{{Name: "e", Error: true, Action: "keep"}}
-		},
-		"entryhalf": func(c *config.Config) {
-			c.Sample.Probability = 0
-			c.Sample.NoContext = 0
-			c.Sample.Rules = []config.SampleRule{{Name: "e", Conditions: []config.Text{{Value: `IsMatch(span.attributes["envoy.request_id"], "[0-7]$")`, Path: "a"}}, Action: "keep"}}
-		},
-		"kind": func(c *config.Config) {
-			c.Sample.Probability = 50 * config.All / 100
-			c.Sample.Rules = []config.SampleRule{{Name: "e", Conditions: []config.Text{{Value: `span.kind == SPAN_KIND_CLIENT`, Path: "a"}}, Action: "drop"}}
-		},
-	}
-	for name, change := range kinds {
-		if *kindOf != "" && *kindOf != name {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			for n := range uint64(*sampledWorlds) {
-				n := n + uint64(*firstWorld)
-				w := worlds.Generate(n)
-				t.Run(fmt.Sprint(n), func(t *testing.T) { compare(t, w, change) })
-			}
-		})
-	}
-}
-
-type made struct {
-	*tracepb.Span
-	check.Request
-	at   time.Duration
-	kept bool
-	g    int
-}
-
-func compare(t *testing.T, w *correlation.World, change func(*config.Config)) {
-	before, after := liveWith(t, w, nil), liveWith(t, w, change)
-	ofA, err := check.Requests(w, before)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ofB, err := check.Requests(w, after)
-	if err != nil {
-		t.Fatal(err)
-	}
-	passes := map[*correlation.Pass][]*made{}
-	known := map[string][]*made{}
-	for _, o := range before {
-		for _, s := range all([]check.Out{o}) {
-			m := &made{Span: s, Request: ofA[s], at: o.At}
-			known[bare(s)] = append(known[bare(s)], m)
-			if m.Pass != nil {
-				m.g = len(passes[m.Pass])
-				passes[m.Pass] = append(passes[m.Pass], m)
-			}
-		}
-	}
-	for _, s := range all(after) {
-		k := known[bare(s)]
-		if len(k) == 0 {
-			t.Errorf("FOREIGN: %s %s", ofB[s].What, attributesOf(s)["alspan.sampling.rule"])
-			continue
-		}
-		k[0].kept = true
-		known[bare(s)] = k[1:]
-	}
-	for p, list := range passes {
-		_ = p
-		for i, a := range list {
-			for _, b := range list[:i] {
-				if a.g != b.g && belong(a, b) {
-					was := a.g
-					for _, c := range list {
-						if c.g == was {
-							c.g = b.g
-						}
-					}
-				}
-			}
-		}
-		for i, a := range list {
-			for _, b := range list[:i] {
-				if a.g == b.g && a.kept != b.kept {
-					t.Errorf("HALF %v %s\n%v %s\n%v %s", p, "", a.kept, a.What, b.kept, b.What)
-				}
-			}
-		}
-	}
-	if *traceOnly != "" {
-		for i, o := range [][]check.Out{before, after} {
-			of := ofA
-			if i == 1 {
-				of = ofB
-			}
-			for _, s := range all(o) {
-				if fmt.Sprintf("%x", s.TraceId) == *traceOnly {
-					t.Log(i, of[s].What, attributesOf(s)["alspan.sampling.rule"], func() string {
-						if of[s].Pass != nil {
-							return of[s].Node
-						}
-						return ""
-					}())
-				}
-			}
-		}
-	}
-}
-
-func belong(a, b *made) bool {
-	if b.at < a.at {
-		a, b = b, a
-	}
-	gap := b.at - a.at
-	side := func(m *made) bool {
-		return m.Kind != tracepb.Span_SPAN_KIND_CLIENT && (m.Entry == nil || m.Entry.Type != correlation.TypeUp) || strings.Contains(m.What, "ingress") || strings.Contains(m.What, "egress") && !strings.Contains(m.What, "router")
-	}
-	related := func(a, b *made) bool {
-		return a.Kind == tracepb.Span_SPAN_KIND_CLIENT && string(a.TraceId) == string(b.TraceId) && string(a.ParentSpanId) == string(b.SpanId)
-	}
-	switch {
-	case side(a) && side(b):
-		return gap < 19*time.Second
-	case related(a, b):
-		return gap < 5*time.Second && !strings.Contains(b.What, "unpaired")
-	case related(b, a):
-		return gap < 19*time.Second
-	}
-	return false
 }

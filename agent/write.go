@@ -36,8 +36,15 @@ func (p *Pipeline) writer() writer {
 // holds for all of its spans.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	w.tally.rows[c.Row]++
-	w.follow = spanbuilder.Verdict{}
-	v := w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) })
+	v := spanbuilder.Verdict{}
+	if w.active && !w.byRule { // its span may have been dropped just now
+		v = w.p.verdicts.Request(&w.deriver, e, l, w.ticks())
+	}
+	if !w.follows(v) {
+		w.decidedRequest(e, l, c, v)
+		return
+	}
+	v = w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) })
 	w.decidedRequest(e, l, c, v)
 	if v.What == spanbuilder.Kept {
 		w.exemplar(e, l, c, c.Own)

@@ -107,9 +107,10 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	if !logged.IsZero() {
 		c.Trace = trace
 	}
+	c.Request = a.Attempts
 	var own propagation.SpanID
 	if h != nil {
-		own, c.Trace, c.TimedOut, c.Request = h.ownID(t), h.trace, h.timedOut, h.request
+		own, c.Trace, c.Contextless, c.TimedOut, c.Request = h.ownID(t), h.trace, h.contextless, h.timedOut, h.request
 	}
 	proven := a.Logger.relationOf(t.id.found.format) != Unsaid
 	if h != nil && h.injected != InjectedUnknown {

@@ -143,7 +143,15 @@ func (i *Identity) Refused() bool {
 func (i *Identity) SureTrace() bool {
 	v := &i.found
 	tracer, known := v.logger.tracerFormat()
-	return v.logged != nil && v.tagTrace.IsZero() && (!known || slices.Contains(family(tracer), v.format))
+	switch {
+	case v.logged == nil:
+		return false
+	case !v.tagTrace.IsZero():
+		return v.tagTrace == v.logged.Trace
+	case !known:
+		return v.logger.Silent()
+	}
+	return slices.Contains(family(tracer), v.format)
 }
 
 // Trace gives the trace of the context of the entry last read; there must be one.

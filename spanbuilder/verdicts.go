@@ -79,9 +79,18 @@ func (f *Verdicts) Span(s *Item, ch Change, joined bool, v Verdict, now uint64) 
 	}
 }
 
-// Foreseen remembers what was decided of a pair, whose span is s, that leaves later.
+// Foreseen remembers what was decided of the request of Envoy's span s before that leaves.
 func (f *Verdicts) Foreseen(s *Item, v Verdict, now uint64) {
-	f.enter(s.verdictKey(v), v.mark(true), now)
+	if s.What == ProxySpan {
+		f.enter(s.verdictKey(v), v.mark(true), now)
+	}
+}
+
+// Attempts lets the attempts of the request of e know what was decided, if there are any and it does not come to meet them.
+func (f *Verdicts) Attempts(d *Deriver, e *wire.Entry, l *Logger, v Verdict, now uint64) {
+	if l.node.attempts.Load() {
+		f.enter(d.attemptKey(e.Text(wire.RequestID), l.nodeName()), v.mark(true), now)
+	}
 }
 
 // key gives the key of a request for the verdict v, 0 if it has none. By their start requests without an x-request-id are
@@ -151,6 +160,14 @@ func (f *Verdicts) Entries() bool { return f.entries.Load() }
 // Below gives the verdict on the span of that id, below which one of the same request is made.
 func (f *Verdicts) Below(trace propagation.TraceID, parent propagation.SpanID, now uint64) Verdict {
 	v, _ := f.of(idKey(trace, parent), now)
+	return v
+}
+
+// Request gives the verdict on the request that e is the record of.
+func (f *Verdicts) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) (v Verdict) {
+	if f.any.Load() && e.Type != wire.UpstreamEnd {
+		v, _ = f.of(d.request(e, l, Verdict{}), now)
+	}
 	return v
 }
 

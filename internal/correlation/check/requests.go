@@ -6,23 +6,25 @@ import (
 	"github.com/alspan/alspan/internal/correlation"
 )
 
-// Request is what a span that the agent sent is of.
-type Request struct {
-	*correlation.Pass                    // nil: a span of an application
-	Entry             *correlation.Entry // nil: there is no entry in it
-	What              string             // which of the request's spans it is, without ids
+// Origin is what a span that the agent sent is of.
+type Origin struct {
+	Pass  *correlation.Pass // of a request through an Envoy; nil: the span is an application's
+	How   correlation.How
+	Below bool               // the CLIENT that was made of an End
+	Entry *correlation.Entry // nil: none has a part in it
+	Span  *correlation.Span  // that came; nil: it was made
 }
 
-// Requests gives what each span is of. The error tells of those that are of nothing that was fed.
-func Requests(w *correlation.World, output []Out) (map[*tracepb.Span]Request, error) {
+// Origins gives what each span is of. Those that are of nothing that was fed have neither an entry nor a span.
+func Origins(w *correlation.World, output []Out) (map[*tracepb.Span]Origin, error) {
 	j := &judge{truth: &w.Truth, ids: map[[2]string][]*out{}}
 	if err := j.feed(w); err != nil {
 		return nil, err
 	}
 	j.link(output)
-	of := map[*tracepb.Span]Request{}
+	of := map[*tracepb.Span]Origin{}
 	for _, o := range j.out {
-		of[o.Span] = Request{j.pass(o), o.entry, o.String()}
+		of[o.Span] = Origin{j.pass(o), o.how, o.below, o.entry, o.in}
 	}
 	return of, nil
 }
