@@ -107,7 +107,9 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	if !logged.IsZero() {
 		c.Trace = trace
 	}
-	c.Request = a.Attempts
+	if a.HasID {
+		c.Request = a.Attempts
+	}
 	var own propagation.SpanID
 	if h != nil {
 		own, c.Trace, c.Contextless, c.TimedOut, c.Request = h.ownID(t), h.trace, h.contextless, h.timedOut, h.request

@@ -88,8 +88,8 @@ func (f *Verdicts) Foreseen(s *Item, v Verdict, now uint64) {
 
 // Attempts lets the attempts of the request of e know what was decided, if there are any and it does not come to meet them.
 func (f *Verdicts) Attempts(d *Deriver, e *wire.Entry, l *Logger, v Verdict, now uint64) {
-	if l.node.attempts.Load() {
-		f.enter(d.attemptKey(e.Text(wire.RequestID), l.nodeName()), v.mark(true), now)
+	if id := e.Text(wire.RequestID); len(id) > 0 && l.node.attempts.Load() {
+		f.enter(d.attemptKey(id, l.nodeName()), v.mark(true), now)
 	}
 }
 

@@ -18,9 +18,9 @@ func TestFilteredSpans(t *testing.T) {
 		below, came, tries bool // a span that is made below it; the same span again; Envoy's span of an attempt below it
 	}{
 		{ProxySpan, false, true, false, false},
-		{ProxySpan, true, true, false, true},
-		{AttemptSpan, false, true, false, false},
-		{AttemptSpan, true, true, false, true},
+		{ProxySpan, true, true, true, true},
+		{AttemptSpan, false, false, false, false},
+		{AttemptSpan, true, false, true, false},
 		{ZipkinSpan, false, false, false, false},
 	} {
 		f, s := NewVerdicts(1<<20), of(c.dropped, 7)
@@ -60,7 +60,7 @@ func TestFirstVerdictCounts(t *testing.T) {
 	// Without an entry, the span of an attempt follows what was sampled, and not what was filtered.
 	f := NewVerdicts(1 << 20)
 	for i, v := range []Verdict{kept, out} {
-		s := &Item{facts: facts{What: ProxySpan, HasID: true, Request: uint64(i), Trace: propagation.TraceID{byte(i + 1)}, ID: propagation.SpanID{1}}}
+		s := &Item{facts: facts{What: ProxySpan, HasID: true, Request: uint64(i + 1), Trace: propagation.TraceID{byte(i + 1)}, ID: propagation.SpanID{1}}}
 		f.Span(s, Change{}, false, v, now)
 		attempt := &Item{facts: facts{What: AttemptSpan, Trace: s.Trace}, Parent: s.ID}
 		if got := f.Came(attempt, now); got != v {
