@@ -18,7 +18,7 @@ func newSampler(c *config.Config, log *slog.Logger) (*sampler.Sampler, error) {
 	texts := map[string]config.Text{}
 	o := sampler.Options{
 		Probability: s.Probability.Share(), NoContext: s.NoContext.Share(), Upstream: s.UpstreamProbability.Share(),
-		Spans: s.Budget.Spans, Bytes: int64(s.Budget.Bytes), WriteTH: s.TH, WriteReason: s.Reason, Log: log,
+		Spans: s.Budget.Spans, Bytes: int64(s.Budget.Bytes), Unsampled: parseUnsampled(s.Unsampled) == keepFailed, WriteTH: s.TH, WriteReason: s.Reason, Log: log,
 	}
 	if s.Mode == "proportional" {
 		o.Mode = sampling.Proportional

@@ -75,7 +75,7 @@ func (w *writer) change(field []byte) []byte {
 			changed = append(span[:0], fewer...)
 		}
 	}
-	if w.active {
+	if w.judging {
 		changed = w.judge.Note(changed, w.verdict)
 	}
 	if w.edit != nil {

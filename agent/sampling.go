@@ -15,7 +15,8 @@ type sampled struct {
 	active  bool           // something is, for the time of one message
 	byRule  bool           // and by more than the trace id: all of a request follows one verdict
 	subject sampler.Subject
-	verdict sampler.Verdict     // on the span at hand
+	judging bool                // the span at hand is judged
+	verdict sampler.Verdict     // on it
 	follow  spanbuilder.Verdict // on the request of the span at hand, if it is known
 	// What was decided of the last span made from an entry.
 	last struct {
@@ -35,11 +36,13 @@ func (w *writer) heed(of *sampler.Sampler) {
 func (w *writer) ofEntry(c *spanbuilder.Claim) {
 	w.subject = sampler.Subject{Trace: c.Trace, Contextless: c.Contextless, All: w.unsampled == keepAll || c.Contextless,
 		Unsampled: c.Refused && w.unsampled == keepFailed, Debug: c.Debug}
+	w.judging = w.active || w.subject.Unsampled
 }
 
 // ofSpan makes the subject that of a span that came, with what an entry says of it if c is not nil.
 func (w *writer) ofSpan(i *spanbuilder.Item, c *spanbuilder.Claim) {
 	w.subject = sampler.Subject{Trace: i.Trace, Priority: i.Priority, All: w.unsampled == keepAll && i.What != spanbuilder.ZipkinSpan, Debug: c != nil && c.Debug}
+	w.judging = w.active
 }
 
 // unsampled says what becomes of entries whose requests the tracer has not sampled.
@@ -138,7 +141,7 @@ func (p *Pipeline) decideByRequest() {
 
 // sample says what becomes of an encoded span, a field of ScopeSpans, that no filter drops.
 func (w *writer) sample(field []byte, entry bool) spanbuilder.Verdict {
-	if !w.active {
+	if !w.judging {
 		return spanbuilder.Verdict{What: spanbuilder.Kept}
 	}
 	if w.follow.What == spanbuilder.Kept {

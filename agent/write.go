@@ -141,7 +141,7 @@ func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode enc
 		}
 		span, repairs := encode(dst)
 		fits := len(span) <= cap(dst)
-		if fits && (w.by != nil || w.active) {
+		if fits && (w.by != nil || w.judging) {
 			if decided.What == spanbuilder.Undecided {
 				if decided = w.decide(span, e != nil); decided.Drops() {
 					return decided

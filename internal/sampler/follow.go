@@ -38,7 +38,7 @@ func (j *Judge) Follow(sub *Subject, why Reason, span []byte) (v Verdict) {
 	if j.s.budget != nil { // it is there; whether there was room was decided before
 		v.limit(r, j.s.budget.take(r, len(span), forced))
 	}
-	j.count(v)
+	j.add(v, 1)
 	return v
 }
 

@@ -121,18 +121,14 @@ func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verd
 			v.th = max(v.th, limit)
 		}
 	}
-	j.count(v)
+	j.add(v, 1)
 	return v
 }
 
 // Foresee is Judge for a span of which Follow or Dropped will be told later: it is counted then.
 func (j *Judge) Foresee(sub *Subject, span, head, scope []byte, made bool) Verdict {
 	v := j.Judge(sub, span, head, scope, made)
-	if v.Keep {
-		j.counts[v.Reason][1]--
-	} else {
-		j.counts[v.Reason][0]--
-	}
+	j.add(v, -1)
 	return v
 }
 
@@ -196,12 +192,12 @@ func (j *Judge) appendKey(dst []byte, r *rule) []byte {
 	return dst
 }
 
-func (j *Judge) count(v Verdict) {
+func (j *Judge) add(v Verdict, n int64) {
 	i, _ := j.s.index(v.Reason)
 	if v.Keep {
-		j.counts[i][1]++
+		j.counts[i][1] += n
 	} else {
-		j.counts[i][0]++
+		j.counts[i][0] += n
 	}
 }
 

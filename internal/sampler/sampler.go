@@ -27,6 +27,7 @@ type Options struct {
 	Spans       int   // a second, 0 for any number
 	Bytes       int64 // a second, 0 for any number
 	StressAbove int   // percent of memory in use, 0 for never
+	Unsampled   bool  // there are Subjects that are Unsampled
 	WriteTH     bool
 	WriteReason bool
 	Log         *slog.Logger
@@ -103,7 +104,7 @@ func New(o Options) (*Sampler, error) {
 		s.attribute = append(s.attribute, attributeOf(s.name(i)))
 		s.reasons = append(s.reasons, new(counts))
 	}
-	if s.base == sampling.Always && s.bare == sampling.Always && len(s.rules) == 0 && s.budget == nil && s.stress == nil {
+	if s.base == sampling.Always && s.bare == sampling.Always && len(s.rules) == 0 && s.budget == nil && s.stress == nil && !o.Unsampled {
 		return nil, nil
 	}
 	return s, nil
@@ -199,7 +200,8 @@ func (s *Sampler) Tick(percent int) {
 // Interval is that of Tick.
 const Interval = 250 * time.Millisecond
 
-// Active tells whether anything is sampled at the moment. While nothing is, no span needs to be judged.
+// Active tells whether anything is sampled at the moment. While nothing is, no span needs to be judged, but for those that are
+// Unsampled.
 func (s *Sampler) Active() bool {
 	return s != nil && (s.base != sampling.Always || s.bare != sampling.Always || s.ByRequest())
 }
