@@ -64,7 +64,7 @@ var laterDifferences = []agentDifference{
 		}},
 }
 
-// forced gives the fate of a span that an agent keeps for its priority: a th is gone, and so is a member ot of which anything is bad.
+// forced gives the fate of a span that an agent keeps for its priority: a th is gone, and so is ot if it was malformed.
 func (s *traced) forced() string {
 	read, bad := sampling.ReadState([]byte(s.state))
 	if !read.HasThreshold && !bad {

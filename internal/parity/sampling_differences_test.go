@@ -9,10 +9,7 @@ import (
 	"github.com/alspan/alspan/internal/sampling"
 )
 
-const (
-	rv   = "rv:0123456789abcd"
-	high = 1<<56 - 1 // a randomness that nothing but 0 % drops
-)
+const high = 1<<56 - 1 // a randomness that nothing but 0 % drops
 
 var (
 	laterKey    = regexp.MustCompile(`(?:^|,)[ \t]*(?:[0-9]|[^,=]*@)`)
@@ -32,7 +29,7 @@ var readDifferences = []readDifference{
 	{"a key is that of Trace Context's second level: a digit in front, and an @ anywhere behind", "1x=y,a@b@c=d,ot=th:c", "malformed", "th:c0000000000000",
 		laterKey.MatchString},
 	{"of two members the left one is the newer one", "ot=th:c,ot=th:8", "th:80000000000000", "th:c0000000000000", memberTwice.MatchString},
-	{"a hint that is there twice says nothing; the collector takes the last one", "ot=th:c;th:8", "th:80000000000000", "malformed", hintTwice.MatchString},
+	{"a hint that is there twice makes ot malformed; the collector takes the last one", "ot=th:c;th:8", "th:80000000000000", "malformed", hintTwice.MatchString},
 	{"upper-case digits are none", "ot=th:C", "th:c0000000000000", "malformed", upperHint.MatchString},
 }
 
@@ -47,10 +44,12 @@ type sampledDifference struct {
 
 // sampledDifferences are known and wanted: what alspan does otherwise when it samples.
 var sampledDifferences = []sampledDifference{
-	{"the collector drops what it cannot read; alspan samples by what is left, and takes the bad away",
-		stage{sampling.Equalizing, 50}, tested{"foo=1,ot=th:x", high}, fates{"drops", "keeps ot=th:8,foo=1"},
-		func(_ stage, in tested, f fates) bool {
-			return collectorReads(in.state) == "malformed" && f.collector == "drops"
+	{"the collector drops what it cannot read; alspan takes the bad away, and samples as if it had not been there",
+		stage{sampling.Equalizing, 50}, tested{"foo=1,ot=x:1;th:x;rv:00000000000000", high}, fates{"drops", "keeps ot=th:8,foo=1"},
+		func(st stage, in tested, f fates) bool {
+			left, _ := propagation.FilterTraceState(nil, []byte(in.state))
+			return collectorReads(in.state) == "malformed" && alspanReads(in.state) == "malformed" && f.collector == "drops" &&
+				f.alspan == st.alspanSamples(tested{string(left), in.id})
 		}},
 	{"the collector drops what should not have been sampled; alspan erases th, and samples as if there were none",
 		stage{sampling.Equalizing, 50}, tested{"foo=1,ot=x:1;th:c", 0xc0<<48 - 1}, fates{"drops", "keeps ot=x:1,foo=1"},

@@ -44,7 +44,7 @@ func TestSampledEntries(t *testing.T) {
 	}
 }
 
-// entryTraces gives spans of applications, each in a trace of its own.
+// entryTraces gives spans of applications, each in a trace of its own, some with a member ot that is malformed.
 func entryTraces(t *testing.T, r *rand.Rand) (list []traced) {
 	t.Helper()
 	seen := map[uint64]bool{}

@@ -109,6 +109,9 @@ func hints(th, rv uint64, hasTH, hasRV bool) string {
 // checkRead reports what is read differently without being a known difference.
 func checkRead(t *testing.T, in string) (known string) {
 	t.Helper()
+	if s, bad := sampling.ReadState([]byte(in)); bad && s != (sampling.State{}) {
+		t.Errorf("%q is malformed, and says %+v", in, s)
+	}
 	want, got := collectorReads(in), alspanReads(in)
 	if want == got {
 		return ""

@@ -212,11 +212,7 @@ func (j *Judge) Flush() {
 func (j *Judge) Note(span []byte, v Verdict) []byte {
 	if write, stays := j.s.o.WriteTH && v.known && v.th != sampling.Always, v.had && v.known && v.th == v.was; !stays && (write || v.had) || v.bad {
 		j.facts.read(span)
-		was := j.facts.traceState
-		if v.bad {
-			was = propagation.AppendTraceState(nil, was) // without what did not count
-		}
-		j.room = sampling.AppendTraceState(j.room[:0], was, v.th, write)
+		j.room = sampling.AppendTraceState(j.room[:0], j.facts.traceState, v.th, write)
 		span = wire.AppendBytes(span, spanTraceState, j.room)
 	}
 	if j.s.o.WriteReason {

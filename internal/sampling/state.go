@@ -67,8 +67,8 @@ func AppendTraceState(dst, traceState []byte, t Threshold, write bool) []byte {
 	}
 	ot, _ := propagation.OT(traceState)
 	h, ok := propagation.ReadHints(ot)
-	bad := !ok || h.Bad
-	if bad {
+	bad := ot != nil && (!ok || h.Bad)
+	if ot == nil || bad {
 		ot, h = nil, propagation.Hints{}
 	}
 	there := h.HasThreshold && Threshold(h.Threshold) == t

@@ -43,11 +43,16 @@ func TestReadState(t *testing.T) {
 		{"ot=x:1", State{}, false},
 		{"ot=th:c,ot=th:8", th, false},
 
+		// A hint that is malformed, or there twice, takes the others with it.
+		{"ot=th:", State{}, true},
 		{"ot=th:;rv:" + rv, State{}, true},
 		{"ot=th:C;rv:" + rv, State{}, true},
 		{"ot=th:c;th:c;rv:" + rv, State{}, true},
+		{"ot=th:c;rv:" + rv + ";rv:" + rv, State{}, true},
 		{"ot=th:c;rv:0123", State{}, true},
 		{"ot=th:c;rv:" + rv + "e", State{}, true},
+		{"ot=th:c;rv:1,ot=th:8", State{}, true},
+
 		{"ot=th:c;", State{}, true},
 		{"ot=th", State{}, true},
 		{"ot=th:c;X:1", State{}, true},
@@ -104,10 +109,15 @@ func TestAppendTraceState(t *testing.T) {
 
 		// Malformed are a hint, the member, the list.
 		{"foo=1,ot=th:x;rv:" + rv, quarter, true, "ot=th:c,foo=1"},
+		{"foo=1,ot=th:x;rv:" + rv, quarter, false, "foo=1"},
 		{"foo=1,ot=th:x;y:1", quarter, false, "foo=1"},
 		{"foo=1,ot=th:x", quarter, false, "foo=1"},
 		{"foo=1,ot=th:c;rv:1;y:1", quarter, true, "ot=th:c,foo=1"},
+		{"foo=1,ot=th:c;rv:1;y:1", quarter, false, "foo=1"},
+		{"foo=1,ot=th:0;rv:1", Always, true, "foo=1"},
 		{"foo=1,ot=th:8;th:c", quarter, true, "ot=th:c,foo=1"},
+		{"foo=1,ot=y:1;rv:" + rv + ";rv:" + rv, quarter, true, "ot=th:c,foo=1"},
+		{"foo=1,ot=th:8;rv:1,ot=rv:" + rv, quarter, true, "ot=th:c,foo=1"},
 		{"foo=1,ot=th:8;", quarter, true, "ot=th:c,foo=1"},
 		{"foo=1,ot=th:8;", quarter, false, "foo=1"},
 		{"foo=1,ot=x,ot=th:8", quarter, false, "foo=1"},
@@ -137,7 +147,11 @@ func checkState(t *testing.T, in []byte, threshold Threshold, write bool, out []
 	if again, loss := propagation.FilterTraceState(nil, out); string(again) != string(out) || loss != (propagation.TraceStateLoss{}) {
 		t.Fatalf("%q becomes %q, and that is forwarded as %q with %+v", in, out, again, loss)
 	}
-	want, _ := ReadState(in)
+	want, bad := ReadState(in)
+	without := propagation.AppendTraceState(nil, in) // as what is made from an entry has it
+	if s, b := ReadState(without); s != want || b {
+		t.Fatalf("%q says %+v, and %q, which is forwarded of it, %+v, %v", in, want, without, s, b)
+	}
 	kept := write && (threshold > Always && threshold < Never || want.HasThreshold && want.Threshold == threshold)
 	if want.HasThreshold, want.Threshold = kept, 0; kept {
 		want.Threshold = threshold
@@ -148,12 +162,22 @@ func checkState(t *testing.T, in []byte, threshold Threshold, write bool, out []
 	if again := AppendTraceState(nil, out, threshold, write); string(again) != string(out) {
 		t.Fatalf("%q with %014x, %v becomes %q, and that %q", in, uint64(threshold), write, out, again)
 	}
-	// Unless ot is bad or gets too long, what else it says is there.
+	after, _ := propagation.OT(out)
+	if bad { // th is all that ot says then, and the rest is as if there had been none
+		th := ""
+		if kept {
+			th = "th:" + string(threshold.AppendText(nil))
+		}
+		if again := AppendTraceState(nil, without, threshold, write); string(again) != string(out) || string(after) != th {
+			t.Fatalf("%q with %014x, %v becomes %q, and what is forwarded of it %q", in, uint64(threshold), write, out, again)
+		}
+		return
+	}
+	// Unless ot gets too long, what else it says is there.
 	ot, _ := propagation.OT(in)
 	if h, ok := propagation.ReadHints(ot); !ok || h.Bad || len(ot) > 200 {
 		return
 	}
-	after, _ := propagation.OT(out)
 	for pair := range strings.SplitSeq(string(ot), ";") {
 		if key, _, _ := strings.Cut(pair, ":"); key != "th" && key != "rv" && !strings.Contains(";"+string(after)+";", ";"+pair+";") {
 			t.Fatalf("%q becomes %q: %q is gone", in, out, pair)
