@@ -50,17 +50,18 @@ type Pipeline struct {
 	waits    bool // when the core is full: streams wait, nothing is shed
 
 	// The way into the join, and what all goroutines know of what was seen and what has left.
-	inbox    *inbox
-	cells    *slab.Slab
-	requests *spanbuilder.Requests
-	prints   *spanbuilder.Prints
-	ids      *spanbuilder.IDs
-	verdicts *spanbuilder.Verdicts
-	attempts atomic.Bool  // somebody logs attempts
-	sharing  atomic.Bool  // somebody shares span ids
-	red      *red.Metrics // of requests; nil: nothing is counted
-	hints    atomic.Bool  // an Envoy's span has said more about sampling than its trace id
-	began    time.Time
+	inbox     *inbox
+	cells     *slab.Slab
+	requests  *spanbuilder.Requests
+	prints    *spanbuilder.Prints
+	ids       *spanbuilder.IDs
+	verdicts  *spanbuilder.Verdicts
+	attempts  atomic.Bool  // somebody logs attempts
+	sharing   atomic.Bool  // somebody shares span ids
+	red       *red.Metrics // of requests; nil: nothing is counted
+	hints     atomic.Bool  // an Envoy's span has said more about sampling than its trace id
+	byRequest atomic.Bool  // so has half of a request, and the other half does not
+	began     time.Time
 
 	// The ledgers, and what was seen on the way.
 	Entries    ledger.Entries

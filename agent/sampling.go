@@ -26,9 +26,9 @@ type sampled struct {
 }
 
 // heed takes the state of the sampler for the time of one message.
-func (s *sampled) heed(of *sampler.Sampler) {
-	s.active = of.Active()
-	s.byRule = s.active && of.ByRequest()
+func (w *writer) heed(of *sampler.Sampler) {
+	w.active = of.Active()
+	w.byRule = w.active && (of.ByRequest() || w.p.byRequest.Load())
 }
 
 // ofEntry makes the subject that of a span made from an entry. Where every entry makes one, the tracer's sampling has no part in it.
@@ -39,7 +39,7 @@ func (w *writer) ofEntry(c *spanbuilder.Claim) {
 
 // ofSpan makes the subject that of a span that came, with what an entry says of it if c is not nil.
 func (w *writer) ofSpan(i *spanbuilder.Item, c *spanbuilder.Claim) {
-	w.subject = sampler.Subject{Trace: i.Trace, Priority: i.Priority, Debug: c != nil && c.Debug}
+	w.subject = sampler.Subject{Trace: i.Trace, Priority: i.Priority, All: w.unsampled == keepAll && i.What != spanbuilder.ZipkinSpan, Debug: c != nil && c.Debug}
 }
 
 // unsampled says what becomes of entries whose requests the tracer has not sampled.
@@ -62,7 +62,7 @@ func (s *source) unwanted(e *wire.Entry, replaces bool) (ledger.EntryDrop, bool)
 	case replaces:
 	case s.refused(e):
 		return ledger.EntryUnsampled, true
-	case s.early():
+	case s.early(e):
 		return ledger.EntrySampledOut, true
 	}
 	return s.shed(e)
@@ -77,10 +77,21 @@ func (w *writer) refuses(e *wire.Entry, l *spanbuilder.Logger) bool {
 }
 
 // early tells whether the entry last read makes no span whatever else it says. Its span, if it has one, is treated alike: what both
-// know of the trace is the same.
-func (s *source) early() bool {
-	if !s.active || s.byRule || !s.identity.SureTrace() {
+// know of the trace is the same. Of an entry that does not know its span's trace the span decides, if it came first.
+func (s *source) early(e *wire.Entry) bool {
+	if s.identity.Debug() {
+		s.p.decideByRequest()
+	}
+	if !s.active || s.byRule {
 		return false
+	}
+	if !s.identity.SureTrace() {
+		v := s.p.verdicts.Request(&s.deriver, e, s.logger, s.ticks())
+		if v.What == spanbuilder.SampledOut {
+			s.p.verdicts.Attempts(&s.deriver, e, s.logger, v, s.ticks())
+			s.judge.Dropped(sampler.Reason(v.Reason))
+		}
+		return v.What == spanbuilder.SampledOut
 	}
 	state, logged := s.identity.Set.TraceState()
 	if sampler.HasHints(state) || !logged && s.p.hints.Load() {
@@ -91,21 +102,38 @@ func (s *source) early() bool {
 	return drops
 }
 
-// early is that for a span that came.
+// early is that for a span that came. One whose entry is here goes to meet it: that may not know the trace, and would wait in vain.
 func (s *inlet) early() bool {
+	i := &s.item
+	if i.What != spanbuilder.ZipkinSpan && i.Priority != 0 {
+		s.p.decideByRequest()
+	}
 	if !s.active || s.byRule {
 		return false
 	}
 	state := s.span.Bytes(s.span.TraceState)
-	if s.item.What == spanbuilder.ProxySpan && sampler.HasHints(state) {
-		if !s.p.hints.Load() {
+	if i.What == spanbuilder.ProxySpan {
+		if s.nodeOf(i); sampler.HasHints(state) && !s.p.hints.Load() {
 			s.p.hints.Store(true)
 		}
-		return false
+		if sampler.HasHints(state) || s.p.requests.Known(i, s.ticks()) {
+			return false
+		}
 	}
-	s.ofSpan(&s.item, nil)
-	_, drops := s.judge.Early(&s.subject, state)
+	s.ofSpan(i, nil)
+	why, drops := s.judge.Early(&s.subject, state)
+	if drops {
+		s.p.verdicts.Foreseen(i, spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(why)}, s.ticks())
+	}
 	return drops
+}
+
+// decideByRequest lets nothing be dropped any more before both halves of its request are known: one of them may know more about
+// sampling than the trace id.
+func (p *Pipeline) decideByRequest() {
+	if !p.byRequest.Load() {
+		p.byRequest.Store(true)
+	}
 }
 
 // sample says what becomes of an encoded span, a field of ScopeSpans, that no filter drops.
@@ -118,15 +146,34 @@ func (w *writer) sample(field []byte, entry bool) spanbuilder.Verdict {
 	} else {
 		w.verdict = w.judge.Judge(&w.subject, body(field), w.from.Head, w.from.Scope, entry)
 	}
-	v := spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(w.verdict.Reason)}
-	if w.verdict.Keep {
-		v.What = spanbuilder.Kept
-	}
-	return v
+	return verdict(w.verdict)
 }
 
-// decidedRequest remembers what was decided of the span with the claim c, made from e. Where the trace id alone decides, and nothing was
-// filtered, nobody needs to ask.
+// Foresee decides on a span that is given to Span later.
+func (w *writer) Foresee(s *spanbuilder.Item, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
+	if !w.byRule || w.came(s).What != spanbuilder.Undecided {
+		return
+	}
+	w.begin(w.of.Passed(s.Origin, s.Pod, w.p.nodes.Unnamed(s, l)))
+	dst, ok := w.out.Reserve(len(s.Bytes) + usualSpan)
+	if !ok {
+		return
+	}
+	if span, _ := w.extender.Span(w.builder, dst, s, spanbuilder.Change{}, e, l, c); len(span) <= cap(dst) {
+		w.ofSpan(s, c)
+		w.p.verdicts.Foreseen(s, verdict(w.judge.Foresee(&w.subject, body(span), w.from.Head, w.from.Scope, true)), w.ticks())
+	}
+}
+
+// verdict gives the verdict on a request whose span has been judged.
+func verdict(v sampler.Verdict) spanbuilder.Verdict {
+	if v.Keep {
+		return spanbuilder.Verdict{What: spanbuilder.Kept, Reason: uint16(v.Reason)}
+	}
+	return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(v.Reason)}
+}
+
+// decidedRequest remembers what was decided of the span with the claim c, made from e. Where the trace id alone decides, nobody asks.
 func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, v spanbuilder.Verdict) {
 	w.last.trace, w.last.span, w.last.Verdict = c.Trace, c.Own, v
 	if v.What == spanbuilder.Filtered || w.byRule && v.What != spanbuilder.Undecided {
@@ -134,10 +181,11 @@ func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 	}
 }
 
-// decidedSpan remembers what was decided of a span that came. Only Envoy's SERVER decides for others.
-func (w *writer) decidedSpan(s *spanbuilder.Item, joined bool, v spanbuilder.Verdict) {
-	if v.What == spanbuilder.Filtered || w.byRule && v.What != spanbuilder.Undecided && s.What == spanbuilder.ProxySpan {
-		w.p.verdicts.Span(s, joined, v, w.ticks())
+// decidedSpan remembers what was decided of a span that came. Only Envoy's decide for others: where the trace id alone decides, for an
+// entry that does not know it.
+func (w *writer) decidedSpan(s *spanbuilder.Item, change spanbuilder.Change, joined bool, v spanbuilder.Verdict) {
+	if v.What == spanbuilder.Filtered || v.What != spanbuilder.Undecided && (w.byRule || w.active && s.What == spanbuilder.ProxySpan && !joined) {
+		w.p.verdicts.Span(s, change, joined, v, w.ticks())
 	}
 }
 

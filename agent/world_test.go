@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/correlation"
 	"github.com/alspan/alspan/internal/correlation/check"
 	"github.com/alspan/alspan/internal/correlation/worlds"
@@ -14,9 +15,10 @@ import (
 )
 
 // live feeds a world to a pipeline, at the times at which its messages arrive, and gives what came out.
-func live(t *testing.T, w *correlation.World) (out []check.Out) {
+func live(t *testing.T, w *correlation.World, change func(*config.Config)) (out []check.Out) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newRig(t, change)
+		r.running.Go(func() { r.p.govern(r.parted) })
 		var decode zipkin.Decoder
 		for _, e := range w.Events {
 			r.after(time.Until(r.began.Add(e.At)))
@@ -52,7 +54,7 @@ func TestRecordedWorlds(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, v := range judge.Run(w, live(t, w)) {
+				for _, v := range judge.Run(w, live(t, w, nil)) {
 					t.Error(v)
 				}
 			})
@@ -67,7 +69,7 @@ func TestRandomWorlds(t *testing.T) {
 	for n := range uint64(*manyWorlds) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			w := worlds.Generate(n)
-			for _, v := range judge.Run(w, live(t, w)) {
+			for _, v := range judge.Run(w, live(t, w, nil)) {
 				t.Error(v)
 			}
 		})

@@ -36,8 +36,15 @@ func (p *Pipeline) writer() writer {
 // holds for all of its spans.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	w.tally.rows[c.Row]++
-	w.follow = spanbuilder.Verdict{}
-	v := w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) })
+	v := spanbuilder.Verdict{}
+	if w.active && !w.byRule { // its span may have been dropped just now
+		v = w.p.verdicts.Request(&w.deriver, e, l, w.ticks())
+	}
+	if !w.follows(v) {
+		w.decidedRequest(e, l, c, v)
+		return
+	}
+	v = w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) })
 	w.decidedRequest(e, l, c, v)
 	if v.What == spanbuilder.Kept {
 		w.exemplar(e, l, c, c.Own)
@@ -53,20 +60,21 @@ func (w *writer) Client(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Cla
 
 // Inner writes an INTERNAL span below one of somebody else, Attempt the CLIENT span of one attempt.
 func (w *writer) Inner(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	v := w.below(c.Trace, c.Parent)
-	if v.What == spanbuilder.Undecided {
-		v = w.p.verdicts.Request(&w.deriver, e, l, w.ticks())
-	}
-	if w.follows(v) {
-		w.decidedRequest(e, l, c, w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Inner(dst, e, l, c) }))
-	}
+	w.late(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Inner(dst, e, l, c) })
 }
 
 // Attempt is explained at Inner.
 func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	if w.follows(w.below(c.Trace, c.Parent)) {
-		w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Attempt(dst, e, l, c) })
+	w.late(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Attempt(dst, e, l, c) })
+}
+
+// late writes a span of an entry of whose request something may have left.
+func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) {
+	v := w.p.verdicts.Late(&w.deriver, e, l, c, w.ticks())
+	if w.follows(v) {
+		v = w.made(e, l, c, encode)
 	}
+	w.decidedRequest(e, l, c, v)
 }
 
 // made writes a span of an entry and gives what was decided of it.
@@ -91,6 +99,7 @@ func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim
 func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	if w.follow = w.came(s); w.follow.Drops() {
 		w.dropped(w.follow)
+		w.decidedSpan(s, change, e != nil, w.follow)
 		return
 	}
 	w.ofSpan(s, c)
@@ -102,7 +111,7 @@ func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.En
 	v := w.write(usual, s, e, func(dst []byte) ([]byte, spanbuilder.Repairs) {
 		return w.extender.Span(w.builder, dst, s, change, e, l, c)
 	})
-	w.decidedSpan(s, e != nil, v)
+	w.decidedSpan(s, change, e != nil, v)
 	if e != nil && v.What == spanbuilder.Kept && s.What == spanbuilder.ProxySpan {
 		w.exemplar(e, l, c, change.Of(s.ID))
 	}

@@ -77,7 +77,7 @@ func (t *Table) try(a *Item) {
 	hurried := t.cause == Drained || t.cause == Evicted
 	h := t.headOf(a)
 	done := h != nil && h.done
-	if h != nil && !done && age < t.stage(2) && !hurried {
+	if (h != nil && !done || t.followers.byID[a.ID] > 0) && age < t.stage(2) && !hurried {
 		return // it leaves with its request
 	}
 	known := t.ids.Known(a.Trace, a.ID, t.ticks)
@@ -107,9 +107,19 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	if !logged.IsZero() {
 		c.Trace = trace
 	}
+	if a.HasID {
+		c.Request = a.Attempts
+	}
 	var own propagation.SpanID
 	if h != nil {
-		own, c.Trace, c.TimedOut = h.ownID(t), h.trace, h.timedOut
+		own, c.Trace, c.Contextless, c.TimedOut, c.Request = h.ownID(t), h.trace, h.contextless, h.timedOut, h.request
+	}
+	proven := a.Logger.relationOf(t.id.found.format) != Unsaid
+	if h != nil && h.injected != InjectedUnknown {
+		proven = h.injected == WasInjected
+	}
+	if c.Injected = NotInjected; proven {
+		c.Injected = WasInjected
 	}
 	left := a.spanLeft || t.clients[logged] != nil // in a moment
 	switch {
@@ -126,10 +136,6 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 	}
 	if a.Waits {
 		a.Logger.missed(t.now)
-	}
-	proven := a.Logger.relationOf(t.id.found.format) != Unsaid
-	if h != nil && h.injected != InjectedUnknown {
-		proven = h.injected == WasInjected
 	}
 	if !proven {
 		for f := range propagation.NumFormats {

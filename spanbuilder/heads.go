@@ -23,6 +23,8 @@ type head struct {
 	parent      propagation.SpanID // of a span that was made
 	half        *half              // the own id may change with this
 	key         uint64
+	contextless bool   // no context tells the trace
+	request     uint64 // what its verdict is remembered by
 }
 
 // ownID gives the id of the request's span, for good.
@@ -47,7 +49,7 @@ func (t *Table) head(e *Item) {
 		e.Attempts = t.id.attemptKey(t.entry.Text(wire.RequestID), e.Node)
 	}
 	e.head = t.heads.add(e.Attempts, t.now)
-	*e.head = head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts}
+	*e.head = head{start: e.Start, end: e.End, loggedTrace: e.Trace, logged: e.ID, up: e.Up, key: e.Attempts, request: e.verdictKey(Verdict{})}
 }
 
 // spanHead is what attempts ask of the span s of their request.
@@ -65,7 +67,7 @@ func (t *Table) headDone(h *head, is head) {
 	if h == nil {
 		return
 	}
-	h.done, h.sealed, h.injected, h.trace, h.own, h.parent, h.half = true, is.sealed, is.injected, is.trace, is.own, is.parent, is.half
+	h.done, h.sealed, h.injected, h.trace, h.own, h.parent, h.half, h.contextless = true, is.sealed, is.injected, is.trace, is.own, is.parent, is.half, is.contextless
 	h.timedOut = t.entry.Flags&requestTimeout != 0
 	if v := &t.id.found; v.logged != nil { // by what is known now
 		h.loggedTrace, h.logged = v.logged.Trace, v.logged.Span

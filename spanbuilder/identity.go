@@ -25,6 +25,7 @@ type Claim struct {
 	Debug       bool               // B3: it has to be kept
 	Contextless bool               // no trace context, and nothing else, tells the trace
 	TimedOut    bool               // it is an attempt of a request that Envoy gave up, being too late
+	Request     uint64             // of an attempt: what its request is remembered by, 0 if that is not known
 	TraceState  []byte             // borrowed from the entry, unchecked
 	Pod         *pods.Pod          // the sender, nil if it is not known
 	Links       [propagation.NumFormats]propagation.Context
@@ -142,7 +143,15 @@ func (i *Identity) Refused() bool {
 func (i *Identity) SureTrace() bool {
 	v := &i.found
 	tracer, known := v.logger.tracerFormat()
-	return v.logged != nil && v.tagTrace.IsZero() && (!known || slices.Contains(family(tracer), v.format))
+	switch {
+	case v.logged == nil:
+		return false
+	case !v.tagTrace.IsZero():
+		return v.tagTrace == v.logged.Trace
+	case !known:
+		return v.logger.Silent()
+	}
+	return slices.Contains(family(tracer), v.format)
 }
 
 // Trace gives the trace of the context of the entry last read; there must be one.

@@ -72,13 +72,15 @@ type Item struct {
 type table struct {
 	next       *Item // with the same key
 	list       *list
-	prev, foll *Item // in the list
-	pair       *Item // the entry that was joined with this span
-	half       *half // what is known of others with this span's id
-	head       *head // what attempts ask of this entry
-	stage      int   // of an attempt: which of its waits
-	counted    bool  // it counts as held by its logger
-	spanLeft   bool  // the span of this attempt left without it
+	prev, foll *Item              // in the list
+	pair       *Item              // the entry that was joined with this span
+	half       *half              // what is known of others with this span's id
+	head       *head              // what attempts ask of this entry
+	stage      int                // of an attempt: which of its waits
+	counted    bool               // it counts as held by its logger
+	spanLeft   bool               // the span of this attempt left without it
+	above      propagation.SpanID // of the span of an attempt: the id with which the span of its request leaves, as far as that is known
+	promised   bool               // a span that waits for its request counts as one that has left
 }
 
 // requestKey gives the key that the record and the span of a request have in common: the masked x-request-id, or without

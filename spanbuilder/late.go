@@ -38,7 +38,7 @@ func (t *Table) timeUp(i *Item) {
 	if id, ok := t.b.ClientSpan(t.id, &t.entry, i.Logger, c); ok {
 		t.sink.Client(&t.entry, i.Logger, c, id)
 	}
-	t.headDone(i.head, head{trace: c.Trace, own: c.Own, parent: c.Parent, injected: c.Injected})
+	t.headDone(i.head, head{trace: c.Trace, own: c.Own, parent: c.Parent, injected: c.Injected, contextless: c.Contextless})
 	t.end(i, t.cause)
 }
 
@@ -84,7 +84,7 @@ func (t *Table) unpaired(i *Item, c *Claim) {
 		f = UnpairedInner
 		t.sink.Inner(&t.entry, i.Logger, c)
 	}
-	t.headDone(i.head, head{trace: c.Trace, own: own, injected: injected, sealed: true})
+	t.headDone(i.head, head{trace: c.Trace, own: own, injected: injected, sealed: true, contextless: c.Contextless})
 	t.end(i, f)
 }
 
@@ -96,6 +96,7 @@ func (t *Table) lateEntry(i *Item, g *departed) {
 	t.id.Prove(c)
 	h := g.head()
 	t.id.Below(c, h.trace, h.ownID(t))
+	c.Contextless = false // its span tells the trace
 	t.sink.Inner(&t.entry, i.Logger, c)
 	t.headDone(i.head, h)
 	t.end(i, LateEntry)
@@ -111,7 +112,7 @@ func (t *Table) belated(i *Item) {
 	injected := c.Injected
 	t.id.Sealed(c)
 	t.sink.Inner(&t.entry, i.Logger, c)
-	t.headDone(i.head, head{trace: c.Trace, own: c.Parent, injected: injected, sealed: true})
+	t.headDone(i.head, head{trace: c.Trace, own: c.Parent, injected: injected, sealed: true, contextless: c.Contextless})
 	t.end(i, LateEntry)
 }
 

@@ -110,6 +110,19 @@ func (t *Requests) passed(i *Item, now uint64) bool {
 	return false
 }
 
+// Known tells whether the entry of the span i has come: it waits, or has left.
+func (t *Requests) Known(i *Item, now uint64) bool {
+	k := i.Key()
+	var f recent.Found
+	t.Look(k.ID, now, &f)
+	for _, s := range f.All() {
+		if s.Sub == k.Sub && s.Mark&^loggerMask != spanCame {
+			return true
+		}
+	}
+	return false
+}
+
 // Late tells whether a SERVER was made for the request of the span i, because its entry has left without it.
 func (t *Requests) Late(i *Item, now uint64) bool {
 	_, sealed, left := t.entryOf(i, now)

@@ -9,6 +9,8 @@ import (
 type Sink interface {
 	// Undecided tells whether s, the span of an attempt, has to wait for what is decided of its request.
 	Undecided(s *Item) bool
+	// Foresee is told of a span that Span will be given later, with what e says: what is decided of it holds for its attempts now.
+	Foresee(s *Item, e *wire.Entry, l *Logger, claim *Claim)
 	// Span takes a span that came, with what e says added to it unless e is nil.
 	Span(s *Item, c Change, e *wire.Entry, l *Logger, claim *Claim)
 	// Server and Client take the spans that an entry proves.

@@ -77,7 +77,7 @@ type Table struct {
 func NewTable(o JoinOptions, b *Builder, loggers *Loggers, requests *Requests, ids *IDs, cells *slab.Slab, sink Sink) *Table {
 	t := &Table{o: o, b: b, loggers: loggers, nodes: loggers.nodes, requests: requests, ids: ids, slab: cells, sink: sink, id: b.Identity(),
 		waiting: map[uint64]*Item{}, clients: map[propagation.SpanID]*Item{}, attempts: map[uint64][]*Item{}, byID: map[propagation.SpanID][]*Item{},
-		services: map[uint64][]*Node{}, unproven: unproven{}, followers: followers{byParent: map[uint64][]*Item{}}}
+		services: map[uint64][]*Node{}, unproven: unproven{}, followers: followers{byParent: map[uint64][]*Item{}, byID: map[propagation.SpanID]int{}}}
 	t.heads = newLately[head](mostHeads, int64(o.Wait+2*o.SpanWait), false)
 	t.gone = newLately[departed](mostGone, int64(remember), true)
 	t.halves.init(int64(o.SpanWait))
@@ -316,6 +316,7 @@ func (t *Table) joined(e, s *Item) {
 	s.sentBy(e)
 	if t.holdsBack(s) {
 		t.holds.insert(s)
+		t.foresee(h, s)
 	} else if id := t.finish(s, Joined); is.half == nil {
 		is.own = id
 	}
@@ -343,8 +344,8 @@ func (t *Table) finish(s *Item, f Fate) propagation.SpanID {
 	default:
 		t.sink.Span(s, change, nil, nil, nil)
 	}
-	t.decides(s)
 	id := change.Of(s.ID)
+	t.decides(s, id)
 	if s.pair != nil {
 		t.end(s.pair, Joined)
 	}
@@ -365,7 +366,10 @@ func (t *Table) leave(s *Item, inner bool) (c Change, ok bool, before How) {
 	if c.ID.IsZero() {
 		c.Parent = t.follow(s)
 	}
-	if before = t.ids.Leave(s.Trace, id, Sent, t.ticks); before == Made {
+	if before = t.ids.Leave(s.Trace, id, Sent, t.ticks); s.promised {
+		return c, true, NotSeen
+	}
+	if before == Made {
 		ok = t.id.collide(&c, s)
 		if s.half != nil && !c.ID.IsZero() {
 			s.half.final = c.ID // what hangs below it follows

@@ -38,6 +38,7 @@ func (q *quietSink) Inner(*wire.Entry, *Logger, *Claim)                      { q
 func (q *quietSink) Attempt(*wire.Entry, *Logger, *Claim)                    {}
 func (q *quietSink) Undecided(*Item) bool                                    { return false }
 func (q *quietSink) Ended(*Item, Fate)                                       {}
+func (q *quietSink) Foresee(*Item, *wire.Entry, *Logger, *Claim)             {}
 
 // tableRig gives a table one request after the other: the bytes of one, with ids of their own.
 type tableRig struct {

@@ -49,8 +49,7 @@ func (t *Table) expire(l *list) {
 		l.remove(i)
 		t.letGo(i)
 	case &t.followers.lists[0], &t.followers.lists[1]:
-		t.unfollow(i)
-		t.letGo(i)
+		t.goesOn(i)
 	case &t.callers:
 		l.remove(i)
 		delete(t.clients, i.ID)

@@ -16,7 +16,7 @@ type Verdicts struct {
 }
 
 // NewVerdicts makes a memory of that many bytes.
-func NewVerdicts(bytes int) *Verdicts { return &Verdicts{Table: recent.New(bytes, remember)} }
+func NewVerdicts(bytes int) *Verdicts { return &Verdicts{Table: recent.New(bytes, 2*remember)} }
 
 // Verdict is what was decided of a request, and why.
 type Verdict struct {
@@ -57,30 +57,78 @@ func verdictOf(mark uint16) (v Verdict, entry bool) {
 	return Verdict{Decided(mark >> decidedAt), mark % mostReasons}, mark&entryMark != 0
 }
 
-// Entry remembers what was decided of the span with the claim c, made from e; now is in ticks.
+// Entry remembers what was decided of the span with the claim c, made from e, the record of a request or of an attempt; now is in ticks.
 func (f *Verdicts) Entry(d *Deriver, e *wire.Entry, l *Logger, c *Claim, v Verdict, now uint64) {
-	if hasRequestID(e) {
-		f.enter(d.request(e, l), v.mark(true), now)
+	if e.Type != wire.UpstreamEnd {
+		f.enter(d.request(e, l, v), v.mark(true), now)
+		f.enter(idKey(c.Trace, c.Own), v.mark(true), now)
 	}
-	f.enter(idKey(c.Trace, c.Own), v.mark(true), now)
+	f.enter(clientOf(c), v.mark(true), now)
 }
 
-// Span remembers what was decided of a span that came, joined with an entry or not. Other spans that came have nothing to do with one
-// that had no entry: they are decided on one by one, as in a collector. Nor has what entries make to do with a span that no Envoy
-// made, be it the caller's, with whose id Envoy's own may go on.
-func (f *Verdicts) Span(s *Item, joined bool, v Verdict, now uint64) {
-	if !joined && s.What == ZipkinSpan {
-		return
+// Span remembers what was decided of a span that came and leaves with the change ch, joined with an entry or not. Other spans that came
+// have nothing to do with one that had no entry: they are decided on one by one, as in a collector. Nor has what entries make to do with
+// a span that no Envoy made, be it the caller's, with whose id Envoy's own may go on.
+func (f *Verdicts) Span(s *Item, ch Change, joined bool, v Verdict, now uint64) {
+	switch s.What {
+	case ProxySpan:
+		f.enter(s.verdictKey(v), v.mark(joined), now)
+		f.enter(idKey(s.Trace, ch.Of(s.ID)), v.mark(joined), now)
+	case AttemptSpan:
+		f.enter(clientKey(s.Trace, s.ID), v.mark(joined), now)
 	}
-	if !joined && s.What == ProxySpan && s.HasID {
-		f.enter(s.Key().ID, v.mark(false), now)
+}
+
+// Foreseen remembers what was decided of the request of Envoy's span s before that leaves.
+func (f *Verdicts) Foreseen(s *Item, v Verdict, now uint64) {
+	if s.What == ProxySpan {
+		f.enter(s.verdictKey(v), v.mark(true), now)
 	}
-	f.enter(idKey(s.Trace, s.ID), v.mark(joined), now)
+}
+
+// Attempts lets the attempts of the request of e know what was decided, if there are any and it does not come to meet them.
+func (f *Verdicts) Attempts(d *Deriver, e *wire.Entry, l *Logger, v Verdict, now uint64) {
+	if id := e.Text(wire.RequestID); len(id) > 0 && l.node.attempts.Load() {
+		f.enter(d.attemptKey(id, l.nodeName()), v.mark(true), now)
+	}
+}
+
+// key gives the key of a request for the verdict v, 0 if it has none. By their start requests without an x-request-id are
+// told apart well enough to be sampled together, but not to be filtered.
+func (v Verdict) key(seen uint64, hasID bool, node uint64) uint64 {
+	if hasID || node != 0 && v.What != Filtered {
+		return seen
+	}
+	return 0
+}
+
+func (i *Item) verdictKey(v Verdict) uint64 { return v.key(i.Key().ID, i.HasID, i.Node) }
+
+// parent gives the id of the span below which s is, as far as that is known.
+func (s *Item) parent() propagation.SpanID {
+	if s.above.IsZero() {
+		return s.Parent
+	}
+	return s.above
+}
+
+// clientKey gives the key of the span of an attempt. Its id may be that of the next Envoy's span, too.
+func clientKey(t propagation.TraceID, s propagation.SpanID) uint64 { return ^idKey(t, s) }
+
+// clientOf gives the key of Envoy's span of the attempt whose id went upstream, 0 if that is not known.
+func clientOf(c *Claim) uint64 {
+	if c.Logged.IsZero() || c.Logged == c.Own || c.Injected != WasInjected {
+		return 0
+	}
+	return clientKey(c.Trace, c.Logged)
 }
 
 // enter remembers a mark. Of a request there is one verdict, the first one; but a filter may drop its second half when the first one
 // was kept.
 func (f *Verdicts) enter(id uint64, mark uint16, now uint64) {
+	if id == 0 {
+		return
+	}
 	is, entry := verdictOf(mark)
 	if f.any.Store(true); is.What == Filtered && entry {
 		f.entries.Store(true)
@@ -97,7 +145,7 @@ func (f *Verdicts) enter(id uint64, mark uint16, now uint64) {
 }
 
 func (f *Verdicts) of(id, now uint64) (v Verdict, entry bool) {
-	if !f.any.Load() {
+	if id == 0 || !f.any.Load() {
 		return Verdict{}, false
 	}
 	var found recent.Found
@@ -115,12 +163,25 @@ func (f *Verdicts) Below(trace propagation.TraceID, parent propagation.SpanID, n
 	return v
 }
 
-// Request gives the verdict on the request of e.
-func (f *Verdicts) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) Verdict {
-	if !f.any.Load() || !hasRequestID(e) {
-		return Verdict{}
+// Request gives the verdict on the request that e is the record of.
+func (f *Verdicts) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) (v Verdict) {
+	if f.any.Load() && e.Type != wire.UpstreamEnd {
+		v, _ = f.of(d.request(e, l, Verdict{}), now)
 	}
-	v, _ := f.of(d.request(e, l), now)
+	return v
+}
+
+// Late gives the verdict on the request of e, the record of a request or of an attempt, if something of it has left: c is the claim.
+func (f *Verdicts) Late(d *Deriver, e *wire.Entry, l *Logger, c *Claim, now uint64) (v Verdict) {
+	keys := [...]uint64{c.Request, idKey(c.Trace, c.Parent), clientOf(c)}
+	if e.Type != wire.UpstreamEnd {
+		keys[0], keys[1] = d.request(e, l, Verdict{}), 0
+	}
+	for _, key := range keys {
+		if v, _ = f.of(key, now); v.What != Undecided {
+			break
+		}
+	}
 	return v
 }
 
@@ -129,11 +190,13 @@ func (f *Verdicts) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) Ver
 func (f *Verdicts) Came(s *Item, now uint64) Verdict {
 	var v Verdict
 	var entry bool
-	switch {
-	case s.What == ProxySpan && s.HasID:
-		v, entry = f.of(s.Key().ID, now)
-	case s.What == AttemptSpan:
-		v, entry = f.of(idKey(s.Trace, s.Parent), now)
+	switch s.What {
+	case ProxySpan:
+		v, entry = f.of(s.verdictKey(Verdict{}), now)
+	case AttemptSpan:
+		if v, entry = f.of(idKey(s.Trace, s.parent()), now); v.What == Undecided {
+			v, entry = f.of(clientKey(s.Trace, s.ID), now)
+		}
 	}
 	if v.What == Filtered && !entry {
 		return Verdict{}
@@ -144,10 +207,7 @@ func (f *Verdicts) Came(s *Item, now uint64) Verdict {
 // Deriver gives the keys of requests to one goroutine.
 type Deriver struct{ derivation }
 
-// hasRequestID tells whether e has what tells its request from others for sure.
-func hasRequestID(e *wire.Entry) bool { return len(e.Text(wire.RequestID)) > 0 }
-
-func (d *Deriver) request(e *wire.Entry, l *Logger) uint64 {
+func (d *Deriver) request(e *wire.Entry, l *Logger, v Verdict) uint64 {
 	_, seen := d.requestKeys(e, l)
-	return seen
+	return v.key(seen, len(e.Text(wire.RequestID)) > 0, l.nodeName())
 }

@@ -18,13 +18,13 @@ func TestFilteredSpans(t *testing.T) {
 		below, came, tries bool // a span that is made below it; the same span again; Envoy's span of an attempt below it
 	}{
 		{ProxySpan, false, true, false, false},
-		{ProxySpan, true, true, false, true},
-		{AttemptSpan, false, true, false, false},
-		{AttemptSpan, true, true, false, true},
+		{ProxySpan, true, true, true, true},
+		{AttemptSpan, false, false, false, false},
+		{AttemptSpan, true, false, true, false},
 		{ZipkinSpan, false, false, false, false},
 	} {
 		f, s := NewVerdicts(1<<20), of(c.dropped, 7)
-		f.Span(s, c.joined, Verdict{What: Filtered}, now)
+		f.Span(s, Change{}, c.joined, Verdict{What: Filtered}, now)
 		attempt := of(AttemptSpan, 7)
 		attempt.ID, attempt.Parent = propagation.SpanID{2}, s.ID
 		filtered := func(v Verdict) bool { return v.What == Filtered }
@@ -47,8 +47,8 @@ func TestFirstVerdictCounts(t *testing.T) {
 	} {
 		f := NewVerdicts(1 << 20)
 		s := &Item{facts: facts{What: ProxySpan, HasID: true, Request: 1, Trace: propagation.TraceID{1}, ID: propagation.SpanID{1}}}
-		f.Span(s, true, c.first, now)
-		f.Span(s, true, c.second, now)
+		f.Span(s, Change{}, true, c.first, now)
+		f.Span(s, Change{}, true, c.second, now)
 		if got := f.Below(s.Trace, s.ID, now); got != c.want {
 			t.Errorf("%v, then %v: below it %v, want %v", c.first, c.second, got, c.want)
 		}
@@ -60,8 +60,8 @@ func TestFirstVerdictCounts(t *testing.T) {
 	// Without an entry, the span of an attempt follows what was sampled, and not what was filtered.
 	f := NewVerdicts(1 << 20)
 	for i, v := range []Verdict{kept, out} {
-		s := &Item{facts: facts{What: ProxySpan, HasID: true, Request: uint64(i), Trace: propagation.TraceID{byte(i + 1)}, ID: propagation.SpanID{1}}}
-		f.Span(s, false, v, now)
+		s := &Item{facts: facts{What: ProxySpan, HasID: true, Request: uint64(i + 1), Trace: propagation.TraceID{byte(i + 1)}, ID: propagation.SpanID{1}}}
+		f.Span(s, Change{}, false, v, now)
 		attempt := &Item{facts: facts{What: AttemptSpan, Trace: s.Trace}, Parent: s.ID}
 		if got := f.Came(attempt, now); got != v {
 			t.Errorf("an attempt of %v: %v", v, got)

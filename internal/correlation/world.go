@@ -6,6 +6,7 @@ package correlation
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,6 +36,22 @@ type World struct {
 	Truth  Truth
 
 	records []Records // of the events, when asked for
+}
+
+// Only gives the world of those records alone for which the functions say yes, to be judged: its events are those of w.
+func (w *World) Only(entry func(*Entry) bool, span func(*Span) bool) (*World, error) {
+	records, err := w.Records()
+	if err != nil {
+		return nil, err
+	}
+	only := *w
+	only.records = make([]Records, len(records))
+	for i, r := range records {
+		no := func(e *Entry) bool { return !entry(e) }
+		none := func(s *Span) bool { return !span(s) }
+		only.records[i] = Records{r.At, slices.DeleteFunc(slices.Clone(r.Entries), no), slices.DeleteFunc(slices.Clone(r.Spans), none)}
+	}
+	return &only, nil
 }
 
 // Records is what one event brings.

@@ -125,6 +125,17 @@ func (j *Judge) Judge(sub *Subject, span, head, scope []byte, made bool) (v Verd
 	return v
 }
 
+// Foresee is Judge for a span of which Follow or Dropped will be told later: it is counted then.
+func (j *Judge) Foresee(sub *Subject, span, head, scope []byte, made bool) Verdict {
+	v := j.Judge(sub, span, head, scope, made)
+	if v.Keep {
+		j.counts[v.Reason][1]--
+	} else {
+		j.counts[v.Reason][0]--
+	}
+	return v
+}
+
 // relieve drops what there is no memory for; what failed goes last.
 func (j *Judge) relieve(v *Verdict, r uint64) {
 	if j.s.stress == nil || !v.Keep || j.facts.status == statusError {
