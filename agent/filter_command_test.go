@@ -15,7 +15,7 @@ import (
 	"github.com/alspan/alspan/internal/config"
 )
 
-var update = flag.Bool("update", false, "write what the commands in testdata print, and the numbers in docs/sampling.md")
+var update = flag.Bool("update", false, "write what the commands in testdata print, and the numbers in docs/sampling.md and docs/metrics.md")
 
 // TestCommandsOfFiles runs what testdata/filter has. A file there whose name begins with "alspan" is a command line, perhaps with a
 // file for its standard input, and has what it prints and how it fails. The others are its files.
