@@ -71,8 +71,22 @@ func (s *source) unwanted(e *wire.Entry, replaces bool) (ledger.EntryDrop, bool)
 	return s.shed(e)
 }
 
-// refused tells whether the entry last read makes no span because the tracer has not sampled its request.
-func (s *source) refused(e *wire.Entry) bool { return s.identity.Refused() && s.refuses(e, s.logger) }
+// refused tells whether the entry last read makes no span because the tracer has not sampled its request. Where those that failed do,
+// the record of an attempt has to hear of its request first.
+func (s *source) refused(e *wire.Entry) bool {
+	if !s.identity.SurelyRefused() || !s.refuses(e, s.logger) {
+		return false
+	}
+	if s.unsampled == keepFailed {
+		if e.Type == wire.UpstreamEnd {
+			return false
+		}
+		s.p.verdicts.Attempts(&s.deriver, e, s.logger, byUnsampled, s.ticks())
+	}
+	return true
+}
+
+var byUnsampled = spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(sampler.ByUnsampled)}
 
 // refuses is that for an entry whose request was not sampled.
 func (w *writer) refuses(e *wire.Entry, l *spanbuilder.Logger) bool {
@@ -100,7 +114,7 @@ func (s *source) early(e *wire.Entry) bool {
 	if sampler.HasHints(state) || !logged && s.p.hints.Load() {
 		return false
 	}
-	s.subject = sampler.Subject{Trace: s.identity.Trace(), All: s.unsampled == keepAll, Debug: s.identity.Debug()}
+	s.subject = sampler.Subject{Trace: s.identity.Trace(), All: s.unsampled == keepAll, Unsampled: s.unsampled == keepFailed && s.identity.Refused(), Debug: s.identity.Debug()}
 	_, drops := s.judge.Early(&s.subject, nil)
 	return drops
 }
@@ -176,10 +190,12 @@ func verdict(v sampler.Verdict) spanbuilder.Verdict {
 	return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(v.Reason)}
 }
 
-// decidedRequest remembers what was decided of the span with the claim c, made from e. Where the trace id alone decides, nobody asks.
+// decidedRequest remembers what was decided of the span with the claim c, made from e. Where the trace id alone decides, nobody asks. That
+// the tracer has not sampled it is no decision on a span that does come.
 func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, v spanbuilder.Verdict) {
 	w.last.trace, w.last.span, w.last.Verdict = c.Trace, c.Own, v
-	if v.What == spanbuilder.Filtered || w.byRule && v.What != spanbuilder.Undecided {
+	asked := w.byRule || c.Refused && w.unsampled == keepFailed
+	if v.What == spanbuilder.Filtered || asked && v.What != spanbuilder.Undecided && v != byUnsampled {
 		w.p.verdicts.Entry(&w.deriver, e, l, c, v, w.ticks())
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/ring"
-	"github.com/alspan/alspan/internal/sampler"
 	"github.com/alspan/alspan/internal/wire"
 	"github.com/alspan/alspan/spanbuilder"
 )
@@ -36,15 +35,15 @@ func (p *Pipeline) writer() writer {
 // holds for all of its spans.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	w.tally.rows[c.Row]++
-	v := spanbuilder.Verdict{}
-	if w.active && !w.byRule { // its span may have been dropped just now
-		v = w.p.verdicts.Request(&w.deriver, e, l, w.ticks())
+	w.follow = spanbuilder.Verdict{}
+	if w.active && !w.byRule {
+		if v := w.p.verdicts.Request(&w.deriver, e, l, w.ticks()); v.Drops() { // its span was dropped just now
+			w.follows(v)
+			w.decidedRequest(e, l, c, v)
+			return
+		}
 	}
-	if !w.follows(v) {
-		w.decidedRequest(e, l, c, v)
-		return
-	}
-	v = w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) })
+	v := w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Server(dst, e, l, c) })
 	w.decidedRequest(e, l, c, v)
 	if v.What == spanbuilder.Kept {
 		w.exemplar(e, l, c, c.Own)
@@ -81,9 +80,9 @@ func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim
 func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) spanbuilder.Verdict {
 	w.tally.made++
 	w.ofEntry(c)
-	if c.Refused && w.refuses(e, l) { // it has taken the place of an entry that did not say so
-		w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
-		return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(sampler.ByUnsampled)}
+	if c.Refused && w.follow.What != spanbuilder.Kept && w.refuses(e, l) { // that was not known for sure when it came
+		w.dropped(byUnsampled)
+		return byUnsampled
 	}
 	if w.active && w.follow.What != spanbuilder.Kept {
 		if why, drops := w.judge.Early(&w.subject, c.TraceState); drops {

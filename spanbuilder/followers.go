@@ -23,6 +23,11 @@ func (t *Table) follows(s *Item) bool {
 	if s.above = t.follow(s); s.above.IsZero() {
 		s.above = s.Parent
 	}
+	if s.pair != nil {
+		if h := t.headOf(s.pair); h != nil {
+			s.of = h.request
+		}
+	}
 	if t.cause == Drained || t.cause == Evicted || t.now >= s.Arrived+t.followFor(1) || !t.sink.Undecided(s) {
 		return false
 	}

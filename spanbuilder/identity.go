@@ -138,6 +138,12 @@ func (i *Identity) Refused() bool {
 	return v.tagTrace.IsZero() && v.logger.reasons.Load() && isUUID(id) && id[reasonAt] == '4'
 }
 
+// SurelyRefused tells whether it has not, whatever else there is to know: up to Envoy 1.38 a sampled context of the caller counts for more
+// than the x-request-id, and this log may not have it.
+func (i *Identity) SurelyRefused() bool {
+	return i.Refused() && (i.found.logged != nil || !i.found.logger.old)
+}
+
 // SureTrace tells whether the entry last read and its span, if one comes, agree about the trace: it has a context in the tracer's
 // format.
 func (i *Identity) SureTrace() bool {

@@ -80,6 +80,7 @@ type table struct {
 	counted    bool               // it counts as held by its logger
 	spanLeft   bool               // the span of this attempt left without it
 	above      propagation.SpanID // of the span of an attempt: the id with which the span of its request leaves, as far as that is known
+	of         uint64             // of the same, joined with its record: what its request is remembered by, 0 if that is not known
 	promised   bool               // a span that waits for its request counts as one that has left
 }
 

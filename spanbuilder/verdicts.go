@@ -194,8 +194,10 @@ func (f *Verdicts) Came(s *Item, now uint64) Verdict {
 	case ProxySpan:
 		v, entry = f.of(s.verdictKey(Verdict{}), now)
 	case AttemptSpan:
-		if v, entry = f.of(idKey(s.Trace, s.parent()), now); v.What == Undecided {
-			v, entry = f.of(clientKey(s.Trace, s.ID), now)
+		for _, key := range [...]uint64{s.of, idKey(s.Trace, s.parent()), clientKey(s.Trace, s.ID)} {
+			if v, entry = f.of(key, now); v.What != Undecided {
+				break
+			}
 		}
 	}
 	if v.What == Filtered && !entry {
