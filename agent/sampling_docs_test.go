@@ -15,6 +15,7 @@ import (
 
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/sampler"
+	"github.com/alspan/alspan/internal/sampling"
 )
 
 const samplingDoc = "../docs/sampling.md"
@@ -152,5 +153,29 @@ func TestTrafficOfSamplingDoc(t *testing.T) {
 	}
 	if !strings.Contains(doc, "the same "+thousands(inMinute)+" requests within a minute") {
 		t.Errorf("the document does not speak of %d requests", inMinute)
+	}
+}
+
+// What the document says of the two modes is what they do.
+func TestModesInSamplingDoc(t *testing.T) {
+	var highest sampling.State
+	percent := func(m sampling.Mode, before float64) string {
+		at, past := sampling.FromProbability(0.01), sampling.FromProbability(before)
+		if m == sampling.Proportional {
+			at = sampling.Exactly(0.01)
+		}
+		o := m.Sample(&highest, 1<<56-1, at, past, true)
+		return fmt.Sprintf("%.3g %%", 100*o.Threshold.Probability())
+	}
+	for before, want := range map[float64][2]string{0.1: {"1 %", "0.1 %"}, 0.005: {"0.5 %", "0.005 %"}} {
+		if got := [2]string{percent(sampling.Equalizing, before), percent(sampling.Proportional, before)}; got != want {
+			t.Errorf("what was sampled at %v has %v then, want %v", before, got, want)
+		}
+	}
+	for _, row := range []string{"| was sampled at 10 % | 1 % of all traces, a tenth of what comes | 0.1 % of all traces, a hundredth of what comes |",
+		"| was sampled at 0.5 % | all of what comes | 0.005 % of all traces |"} {
+		if !strings.Contains(docOf(t, samplingDoc), "\n"+row+"\n") {
+			t.Errorf("the document has no row %s", row)
+		}
 	}
 }
