@@ -1,11 +1,9 @@
 package bench
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
-	"github.com/alspan/alspan/bench/load"
 	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/red"
 	"github.com/alspan/alspan/internal/wire"
@@ -14,17 +12,7 @@ import (
 
 // BenchmarkMeasure is what metrics of requests cost for one entry: what they say of it, and counting that.
 func BenchmarkMeasure(b *testing.B) {
-	list, err := load.Entries(load.W3C)
-	if err != nil {
-		b.Fatal(err)
-	}
-	views := make([]wire.Entry, len(list))
-	for i, e := range list {
-		if !views[i].WalkHTTP(e) {
-			b.Fatal("malformed")
-		}
-	}
-	logger := spanbuilder.NewLoggers(spanbuilder.NewNodes(), nil).Find(&wire.Node{ID: []byte("envoy-1")}, []byte("edge"), netip.Addr{})
+	views, logger := logged(b)
 	for _, c := range []struct {
 		name  string
 		index *pods.Index
@@ -36,7 +24,7 @@ func BenchmarkMeasure(b *testing.B) {
 		b.Run("step=measure/pods="+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				builder.Measure(&m, &views[i%len(list)], logger, "edge")
+				builder.Measure(&m, &views[i%len(views)], logger, "edge")
 			}
 		})
 		for _, f := range []struct {
@@ -48,7 +36,7 @@ func BenchmarkMeasure(b *testing.B) {
 			b.Run("step=count-"+f.name+"/pods="+c.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					for _, r := range builder.Measure(&m, &views[i%len(list)], logger, "edge") {
+					for _, r := range builder.Measure(&m, &views[i%len(views)], logger, "edge") {
 						meter.Count(&r)
 					}
 				}

@@ -37,8 +37,8 @@ func cluster(views []wire.Entry) *pods.Index {
 	return x
 }
 
-// BenchmarkPods is what pod detail costs for one entry: who the sender is, its resource, and the other side.
-func BenchmarkPods(b *testing.B) {
+// logged gives the entries of the load generator, and who has logged them.
+func logged(b *testing.B) ([]wire.Entry, *spanbuilder.Logger) {
 	list, err := load.Entries(load.W3C)
 	if err != nil {
 		b.Fatal(err)
@@ -49,7 +49,12 @@ func BenchmarkPods(b *testing.B) {
 			b.Fatal("malformed")
 		}
 	}
-	logger := spanbuilder.NewLoggers(spanbuilder.NewNodes(), nil).Find(&wire.Node{ID: []byte("envoy-1")}, []byte("edge"), netip.Addr{})
+	return views, spanbuilder.NewLoggers(spanbuilder.NewNodes(), nil).Find(&wire.Node{ID: []byte("envoy-1")}, []byte("edge"), netip.Addr{})
+}
+
+// BenchmarkPods is what pod detail costs for one entry: who the sender is, its resource, and the other side.
+func BenchmarkPods(b *testing.B) {
+	views, logger := logged(b)
 	for _, c := range []struct {
 		name  string
 		index *pods.Index
@@ -59,7 +64,7 @@ func BenchmarkPods(b *testing.B) {
 		b.Run("step=sender/pods="+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				pod, _ := sender.OfEntry(&views[i%len(list)], logger)
+				pod, _ := sender.OfEntry(&views[i%len(views)], logger)
 				resources.Made(logger, pod)
 			}
 		})
@@ -73,14 +78,14 @@ func BenchmarkPods(b *testing.B) {
 		o.Pods = c.index
 		builder := spanbuilder.New(o)
 		identity := builder.Identity()
-		claims := make([]spanbuilder.Claim, len(list))
+		claims := make([]spanbuilder.Claim, len(views))
 		for i := range views {
 			identity.Claim(&views[i], logger, &claims[i])
 		}
 		b.Run("step=build/pods="+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				dst, _ = builder.Server(dst[:0], &views[i%len(list)], logger, &claims[i%len(list)])
+				dst, _ = builder.Server(dst[:0], &views[i%len(views)], logger, &claims[i%len(views)])
 			}
 		})
 	}
