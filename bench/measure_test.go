@@ -6,7 +6,6 @@ import (
 
 	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/red"
-	"github.com/alspan/alspan/internal/wire"
 	"github.com/alspan/alspan/spanbuilder"
 )
 
