@@ -97,7 +97,8 @@ func randomHints(r *rand.Rand) string {
 	return oneOf(r, "", "", "foo=1,", "foo=1, bar=2,") + "ot=" + oneOf(r, ot[1:], "x:1"+ot)
 }
 
-// encode makes the span out of a template, whose ids and tracestate it replaces, with them in front of or behind all else.
+// encode makes the span out of a template, whose ids, times and tracestate it replaces, with them in front of or behind all else. Each
+// has a time of its own: two of Envoy's with one x-request-id and one start would be of one request, of which all is decided alike.
 func (s *traced) encode(t testing.TB, n int, template encoded, behind bool) {
 	t.Helper()
 	trace := s.traceID()
@@ -115,7 +116,9 @@ func (s *traced) encode(t testing.TB, n int, template encoded, behind bool) {
 	if behind {
 		head, rest = rest, head
 	}
-	s.encoded = encoded{template.resource, template.scope, append(head, rest...)}
+	start := 1_795_000_000_000_000_000 + uint64(n)*10_000_000
+	span := append(head, rest...).fixed(fieldStart, start).fixed(fieldEnd, start+1_000_000) // the last ones count
+	s.encoded = encoded{template.resource, template.scope, span}
 }
 
 // requestsOf gives the spans of list in about that many requests.
