@@ -78,21 +78,7 @@ func (t *Table) fateOf(s *Item) Fate {
 
 // Evict lets an item go, and gives false when there is none: the one that has waited for longest beyond what items of its
 // kind wait for when they do meet their partner.
-func (t *Table) Evict() bool { return t.force(Evicted, t.entryWait.usual, t.spanWait.usual) }
-
-// Drain lets everything go.
-func (t *Table) Drain(now int64) {
-	t.at(now)
-	for t.force(Drained, 0, 0) {
-	}
-}
-
-// lists gives every list in which items wait.
-func (t *Table) lists() [10]*list {
-	return [...]*list{&t.entries, &t.spans, &t.twins, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.holds, &t.followers.lists[0], &t.followers.lists[1]}
-}
-
-func (t *Table) force(why Fate, entryWait, spanWait int64) bool {
+func (t *Table) Evict() bool {
 	var oldest *list
 	var at int64
 	for _, l := range t.lists() {
@@ -102,9 +88,9 @@ func (t *Table) force(why Fate, entryWait, spanWait int64) bool {
 		came := l.first.Arrived
 		switch l {
 		case &t.entries:
-			came += entryWait
+			came += t.entryWait.usual
 		case &t.spans:
-			came += spanWait
+			came += t.spanWait.usual
 		}
 		if oldest == nil || came < at {
 			oldest, at = l, came
@@ -113,9 +99,25 @@ func (t *Table) force(why Fate, entryWait, spanWait int64) bool {
 	if oldest == nil {
 		return false
 	}
-	t.cause = why
+	t.cause = Evicted
 	t.expire(oldest)
 	return true
+}
+
+// Drain lets everything go.
+func (t *Table) Drain(now int64) {
+	t.at(now)
+	t.cause = Drained
+	for _, l := range t.lists() {
+		for l.first != nil {
+			t.expire(l)
+		}
+	}
+}
+
+// lists gives every list in which items wait: requests before their attempts, which go by what becomes of them.
+func (t *Table) lists() [10]*list {
+	return [...]*list{&t.entries, &t.spans, &t.twins, &t.holds, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.followers.lists[0], &t.followers.lists[1]}
 }
 
 // Oldest gives when the item came that has waited for longest, 0 if none waits.
