@@ -26,6 +26,11 @@ import (
 // startAgent starts an agent that exports to backend; change may alter its configuration.
 func startAgent(t *testing.T, backend *fake.Backend, change func(*config.Config)) *Agent {
 	t.Helper()
+	return startAgentLogging(t, backend, slog.New(slog.DiscardHandler), change)
+}
+
+func startAgentLogging(t *testing.T, backend *fake.Backend, log *slog.Logger, change func(*config.Config)) *Agent {
+	t.Helper()
 	c := config.Default()
 	c.Receive.GRPC.Address, c.Admin.Address = "127.0.0.1:0", "127.0.0.1:0"
 	c.Receive.HTTP.Address, c.Receive.Zipkin.Address = "127.0.0.1:0", "127.0.0.1:0"
@@ -34,7 +39,7 @@ func startAgent(t *testing.T, backend *fake.Backend, change func(*config.Config)
 	if change != nil {
 		change(c)
 	}
-	a, err := Start(c, nil, slog.New(slog.DiscardHandler))
+	a, err := Start(c, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
