@@ -200,10 +200,11 @@ func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 	}
 }
 
-// decidedSpan remembers what was decided of a span that came. Only Envoy's decide for others: where the trace id alone decides, for an
-// entry that does not know it.
+// decidedSpan remembers what was decided of a span that came. Only Envoy's decide for others: where the trace id alone decides, for
+// entries that do not know all that it says.
 func (w *writer) decidedSpan(s *spanbuilder.Item, change spanbuilder.Change, joined bool, v spanbuilder.Verdict) {
-	if v.What == spanbuilder.Filtered || v.What != spanbuilder.Undecided && (w.byRule || w.active && s.What == spanbuilder.ProxySpan && !joined) {
+	asked := w.byRule || w.active && s.What == spanbuilder.ProxySpan && (!joined || w.p.hints.Load())
+	if v.What == spanbuilder.Filtered || asked && v.What != spanbuilder.Undecided {
 		w.p.verdicts.Span(s, change, joined, v, w.ticks())
 	}
 }

@@ -79,3 +79,46 @@ func TestRequestsWithoutContext(t *testing.T) {
 		})
 	}
 }
+
+// A tracestate says more than the trace id: the randomness that counts instead. Both halves go by it, whether the entry has logged it or
+// not.
+func TestHintsOfBothHalves(t *testing.T) {
+	for _, logged := range []bool{false, true} {
+		for _, way := range []string{"the entry first", "the span first", "all at once", "the entry late", "CLIENTs after"} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, func(c *config.Config) { c.Sample.Probability = config.All / 2 })
+				for n, rnd := range []uint64{0, 0, 1<<56 - 1} { // the first one teaches that there are such hints
+					q := ask(n, rnd, 200, 200)
+					state := fmt.Sprintf("ot=rv:%014x", 1<<56-1-rnd)
+					for _, e := range append(q.ups, q.end) {
+						if logged {
+							e.Request.RequestHeaders["tracestate"] = state
+						}
+					}
+					for _, s := range append(q.clients, q.server) {
+						s.TraceState = state
+					}
+					arrivals[way](r, q)
+					r.after(30 * time.Second)
+					entry := false
+					for _, s := range r.out {
+						entry = entry || attributesOf(s.Span)["envoy.log_name"] != ""
+					}
+					if n == 1 && (len(r.out) == 0 || way != "CLIENTs after" && !entry) || n == 2 && len(r.out) != 0 {
+						t.Errorf("%s, logged: %v: request %d leaves as %q", way, logged, n, names(r.out))
+					}
+					r.out = nil
+				}
+				r.end()
+			})
+		}
+	}
+}
+
+// Where every request is logged, nothing was sampled before, and what the configuration knows of a tracer is not about those requests:
+// neither about their entries nor about their spans.
+func TestUpstreamProbabilityIsOfSpansAlone(t *testing.T) {
+	wholes(t, func(c *config.Config) {
+		c.Sample.Mode, c.Sample.UpstreamProbability, c.Sample.Probability = "proportional", config.All/2, config.All/2
+	}, func() []*asked { return []*asked{ask(1, 6<<52, 200, 503), ask(2, 9<<52, 200, 503), ask(3, 15<<52, 200, 503)} }, false, true, true)
+}
