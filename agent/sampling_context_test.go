@@ -120,5 +120,7 @@ func TestHintsOfBothHalves(t *testing.T) {
 func TestUpstreamProbabilityIsOfSpansAlone(t *testing.T) {
 	wholes(t, func(c *config.Config) {
 		c.Sample.Mode, c.Sample.UpstreamProbability, c.Sample.Probability = "proportional", config.All/2, config.All/2
-	}, func() []*asked { return []*asked{ask(1, 6<<52, 200, 503), ask(2, 9<<52, 200, 503), ask(3, 15<<52, 200, 503)} }, false, true, true)
+	}, func() []*asked {
+		return []*asked{ask(1, 6<<52, 200, 503), ask(2, 9<<52, 200, 503), ask(3, 15<<52, 200, 503)}
+	}, false, true, true)
 }
