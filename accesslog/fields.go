@@ -2,7 +2,6 @@ package accesslog
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -107,17 +106,6 @@ type Fields struct {
 // The kinds of named fields, as configuration has them.
 var named = map[string]field{"request_header.": isRequestHeader, "response_header.": isResponseHeader, "tag.": isCustomTag}
 
-// FieldNames gives what ParseField accepts.
-func FieldNames() []string {
-	return slices.Concat(fieldNames[1:], []string{fieldNames[ignored]}, slices.Sorted(func(yield func(string) bool) {
-		for prefix := range maps.Keys(named) {
-			if !yield(prefix + "NAME") {
-				return
-			}
-		}
-	}))
-}
-
 func parseField(name string) (target, error) {
 	for prefix, f := range named {
 		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" {
@@ -130,13 +118,7 @@ func parseField(name string) (target, error) {
 	if i := slices.Index(fieldNames[:], name); i >= 0 {
 		return target{field: field(i)}, nil
 	}
-	return target{}, fmt.Errorf("%q is none of %s", name, strings.Join(FieldNames(), ", "))
-}
-
-// CheckField tells whether name is that of a field.
-func CheckField(name string) (string, error) {
-	_, err := parseField(name)
-	return name, err
+	return target{}, fmt.Errorf("%q is no field", name)
 }
 
 // NewFields makes Fields that go by told, which has fields by the names that values have in the log, and else by the names that control

@@ -84,7 +84,8 @@ const (
 )
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {
-	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait}
+	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait,
+		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush}
 	switch c.Correlate.Unpaired {
 	case "span":
 		o.Unpaired = spanbuilder.UnpairedSpan
