@@ -51,6 +51,7 @@ var arrows = map[string][]string{
 	"internal/ring":               {},
 	"internal/ring/model":         {"internal/tools/toolbox"},
 	"internal/sampling":           {"internal/propagation"},
+	"internal/tail":               {},
 	"internal/tree":               {},
 	"internal/wire":               {},
 	"internal/zipkin":             {"internal/wire", "internal/propagation"},
