@@ -52,7 +52,6 @@ var arrows = map[string][]string{
 	"internal/ring":               {},
 	"internal/ring/model":         {"internal/tools/toolbox"},
 	"internal/sampling":           {"internal/propagation"},
-	"internal/tail":               {},
 	"internal/tree":               {},
 	"internal/wire":               {},
 	"internal/zipkin":             {"internal/wire", "internal/propagation"},
