@@ -82,6 +82,7 @@ type Spans struct {
 	Upstream        string
 	RequestHeaders  []string
 	ResponseHeaders []string
+	Baggage         []string
 	RedactQuery     []string
 	MaxValue        Size
 	TCP             bool
