@@ -51,7 +51,7 @@ type field struct {
 // cutField gives the first field of a message and what follows it, false if there is none.
 func cutField(b []byte) (f field, rest []byte, ok bool) {
 	tag, n := binary.Uvarint(b)
-	if n <= 0 || tag>>3 == 0 {
+	if n <= 0 || tag>>3 == 0 || tag>>3 >= 1<<29 { // the largest field number
 		return f, nil, false
 	}
 	f.tag, b = tag, b[n:]
