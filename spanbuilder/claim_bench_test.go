@@ -6,12 +6,16 @@ import (
 	"github.com/alspan/alspan/internal/wire"
 )
 
-// What an entry's headers prove, for an entry with a traceparent and one without any context.
+// What it costs to find out what an entry proves: one with a traceparent, one without any context, one with all that there could be.
 func BenchmarkClaim(b *testing.B) {
 	headers := []string{":method: GET", "content-type: application/json", "user-agent: okhttp/4.12.0", "x-forwarded-for: 10.0.0.1", "accept-encoding: gzip", "host"}
-	for name, lines := range map[string][]string{"traceparent": append([]string{tp(traceA, idA), "tracestate: "}, headers...), "nothing": headers} {
+	every := append([]string{tp(traceA, idA)}, headers...)
+	for _, lines := range others {
+		every = append(every, lines...)
+	}
+	for name, lines := range map[string][]string{"traceparent": append([]string{tp(traceA, idA), "tracestate: "}, headers...), "nothing": headers, "every-format": every} {
 		b.Run(name, func(b *testing.B) {
-			i, l, e := New(options()).Identity(), testLogger(0), testEntry(wire.DownstreamEnd, lines...)
+			i, l, e := New(allFormats()).Identity(), testLogger(0), testEntry(wire.DownstreamEnd, lines...)
 			var c Claim
 			b.ReportAllocs()
 			for b.Loop() {
