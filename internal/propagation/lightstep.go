@@ -28,7 +28,7 @@ func parseLightStep(ctx *Context, b []byte) Reason {
 				binary.BigEndian.PutUint64(ctx.Trace[8:], f.number)
 			case 2<<3 | 1:
 				binary.BigEndian.PutUint64(ctx.Span[:], f.number)
-			case 3<<3 | 0:
+			case 3 << 3:
 				if ctx.Decision = NotSampled; f.number != 0 {
 					ctx.Decision = Sampled
 				}
