@@ -6,7 +6,10 @@
 // b3-propagation, and OpenTelemetry's TraceState handling for the member "ot"; those of other formats are named at their functions.
 package propagation
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // Set is what the logged headers of one request say about its trace. The zero value is empty. Use it as Reset, Header for
 // each header in any order, Finish, then the rest. It allocates nothing but itself, and of what it is given it keeps only the value
@@ -20,9 +23,10 @@ type Set struct {
 
 // Reset empties s for the next request.
 func (s *Set) Reset() {
-	for f, ok := s.seen.Next(); ok; f, ok = s.seen.Next() {
-		s.formats[f] = state{}
+	for seen := s.seen; seen != 0; seen &= seen - 1 {
+		s.formats[bits.TrailingZeros16(uint16(seen))] = state{}
 	}
+	s.seen = 0
 	s.state, s.hasState = nil, false
 }
 
