@@ -38,7 +38,7 @@ func (s *Set) Header(key, value []byte) {
 	}
 	for i := range headers[len(key)] {
 		h := &headers[len(key)][i]
-		if string(key) != h.name {
+		if key[len(key)-1] != h.last || string(key) != h.name { // most others differ there, which is cheaper to see
 			continue
 		}
 		if h.format < NumFormats {
@@ -55,17 +55,21 @@ func (s *Set) Header(key, value []byte) {
 // A header of interest: a key of a format, or tracestate, whose format is NumFormats.
 type header struct {
 	name   string
+	last   byte // of the name
 	format Format
 	key    int
 }
 
 // headers are those of interest, by the length of their names.
 var headers = func() (list [maxKeyLength][]header) {
-	add := func(h header) { list[len(h.name)] = append(list[len(h.name)], h) }
-	add(header{traceStateKey, NumFormats, 0})
+	add := func(name string, f Format, key int) {
+		n := len(name)
+		list[n] = append(list[n], header{name, name[n-1], f, key})
+	}
+	add(traceStateKey, NumFormats, 0)
 	for f := range formats {
 		for k, name := range formats[f].keys {
-			add(header{name, Format(f), k})
+			add(name, Format(f), k)
 		}
 	}
 	return list
