@@ -116,6 +116,7 @@ func spanOptions(c *config.Config, index *pods.Index) spanbuilder.Options {
 		Events:          c.Spans.Events,
 		RequestHeaders:  c.Spans.RequestHeaders,
 		ResponseHeaders: c.Spans.ResponseHeaders,
+		Baggage:         c.Spans.Baggage,
 		RedactQuery:     c.Spans.RedactQuery,
 		MaxValue:        int(c.Spans.MaxValue),
 		TraceTags:       c.Correlate.IDTags.TraceID,

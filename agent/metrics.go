@@ -83,7 +83,7 @@ func newMetrics(a *Agent) *metrics {
 	}
 	for f := range propagation.NumFormats {
 		for r := range propagation.NumReasons {
-			if r.Invalid() {
+			if f.Gives(r) {
 				m.counter("context_invalid_total", "Logged trace contexts that are invalid, by format and reason.", &p.contexts[f][r], "format", f.String(), "reason", r.String())
 			}
 		}

@@ -94,6 +94,7 @@ type Spans struct {
 	Upstream        string
 	RequestHeaders  []string
 	ResponseHeaders []string
+	Baggage         []string
 	RedactQuery     []string
 	MaxValue        Size
 	TCP             bool

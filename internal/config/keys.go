@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // declare gives a Config that holds the defaults, and the tree of all its keys, which point into it.
 func declare() (*Config, *node) {
@@ -63,12 +66,16 @@ func (r *Receive) declare() *node {
 				between(1, 1000000))))
 }
 
+var traceHeaders = []string{"traceparent", "x-b3", "b3", "uber-trace-id", "x-datadog", "x-amzn-trace-id", "x-cloud-trace-context",
+	"x-ot-span-context", "ot-tracer", "grpc-trace-bin"}
+
 func (c *Correlate) declare() *node {
 	return section("correlate", "How the place of a request in its trace is found.",
-		key("headers", &c.Headers, []string{"traceparent", "x-b3", "b3"},
-			"Trace headers to read, best first: W3C, B3 in several headers, B3 in one. They must be among the headers that "+
-				"Envoy's access log is told to log.",
-			oneOf("traceparent", "x-b3", "b3")),
+		key("headers", &c.Headers, slices.Clone(traceHeaders),
+			"Trace headers to read, best first: W3C, B3 in several headers, B3 in one, Jaeger, Datadog, AWS X-Ray, Google Cloud, LightStep, "+
+				"OpenTracing, OpenCensus. They must be among the headers that Envoy's access log is told to log; a name stands for all headers "+
+				"of the format.",
+			oneOf(traceHeaders...)),
 		key("header_span_id", &c.HeaderSpanID, map[string]string{},
 			"Whose span the logged trace header names, by log name: `parent` is the caller's, `own` is Envoy's span of this "+
 				"request, `upstream` is the one that Envoy sent on. Only for loggers of which you know it; without an entry "+
@@ -110,6 +117,10 @@ func (s *Spans) declare() *node {
 		key("response_headers", &s.ResponseHeaders, []string{},
 			"Response headers and trailers that become attributes `http.response.header.<name>`. Envoy must be told to log them.",
 			checked("header names", headerName)),
+		key("baggage", &s.Baggage, []string{},
+			"Keys of the request header `baggage` (W3C) whose values become attributes `baggage.<key>`, at most 64. Their case counts. Baggage "+
+				"may hold personal data. Envoy must be told to log the header.",
+			checked("baggage keys", baggageKey)),
 		key("redact_query", &s.RedactQuery, []string{
 			"X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "AWSAccessKeyId", "Signature", "sig",
 			"X-Goog-Signature", "access_token", "id_token", "refresh_token", "token", "api_key", "apikey", "password",
