@@ -36,6 +36,8 @@ type Receive struct {
 	Zipkin Listener
 	TLS    ServerTLS
 	Limits Limits
+
+	OtherSignals string
 }
 
 // Listener is a place to listen on, as host:port; an empty Address is off.
@@ -110,6 +112,7 @@ type Export struct {
 	TLS         ClientTLS
 	Batch       Batch
 	Memory      Size
+	OtherMemory Size
 	WhenFull    string
 	Senders     int
 	Retry       Retry
