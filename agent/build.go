@@ -47,6 +47,7 @@ func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.L
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
 		core:    ring.New(coreOptions(c)),
+		relay:   newRelay(int(c.Export.OtherMemory), log),
 
 		inbox:    newInbox(),
 		cells:    slab.New(int64(c.Correlate.Memory)),
@@ -71,7 +72,10 @@ func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.L
 		return nil, err
 	}
 	p.exporter = o
-	return p, nil
+	if c.Receive.OtherSignals == "forward" {
+		p.relay.otlp, err = newOTLP(c, log)
+	}
+	return p, err
 }
 
 // Memory for what was seen and what has left: ten seconds of about 25,000 requests a second, less of more.

@@ -1,5 +1,5 @@
-// Package ledger takes what happens to entries, spans and requests with other signals, each counted at its own hand-over, and
-// gives the sums that must hold: nothing that came in may be missing.
+// Package ledger takes what happens to entries, spans and requests with other signals, each counted at its own hand-over,
+// and gives the sums that must hold: nothing that came in may be missing.
 //
 //	entries_received   = used + taught + duplicate + dropped by reason + waiting
 //	spans_in + made    = exported + spooled + in flight + queued + open + waiting + dropped by reason
