@@ -203,7 +203,7 @@ func TestFloodOfMetrics(t *testing.T) {
 			}
 		})
 	}
-	const senders, requests, each = 4, 50, 40
+	const senders, requests, each = 4, 25, 40
 	for range senders {
 		spans.Go(func() {
 			for range requests {
