@@ -55,6 +55,7 @@ func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Log
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
 		core:    ring.New(coreOptions(c)),
+		relay:   newRelay(int(c.Export.OtherMemory), log),
 
 		inbox:    newInbox(),
 		cells:    slab.New(int64(c.Correlate.Memory)),
@@ -78,7 +79,10 @@ func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Log
 		return nil, err
 	}
 	p.exporter = o
-	return p, nil
+	if c.Receive.OtherSignals == "forward" {
+		p.relay.otlp, err = newOTLP(c, log)
+	}
+	return p, err
 }
 
 // Memory for what was seen and what has left: ten seconds of about 25,000 requests a second, less of more.

@@ -48,6 +48,7 @@ func newMetrics(a *Agent) *metrics {
 	m.counter("connections_refused_total", "Connections above receive.limits.connections.", &a.receiver.conns.Refused)
 	m.gauge("streams", "Access-log streams that are open.", in.Streams.Load)
 	m.requests(a.receiver.spans)
+	m.others(p.relay)
 
 	m.counter("spans_in_total", "Spans that were received.", &s.In)
 	m.counter("spans_made_total", "Spans that were made from entries.", &s.Made)
@@ -132,10 +133,6 @@ func (m *metrics) requests(in *traces.Server) {
 		m.counter("zipkin_spans_invalid_total", "Zipkin spans that were left out, by reason.", &in.Invalid[i], "reason", i.String())
 	}
 	m.counter("requests_truncated_total", "Requests that were malformed from some point on: what stood before was used.", &in.Truncated)
-	for i := range traces.NumSignals {
-		m.counter("unwanted_requests_total", "Requests with other signals than spans, which are dropped, by signal.", &in.Unwanted[i], "signal", i.String())
-		m.counter("unwanted_bytes_total", "Bytes of requests with other signals than spans, by signal.", &in.UnwantedBytes[i], "signal", i.String())
-	}
 }
 
 // pods adds what is known of pods.

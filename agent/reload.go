@@ -23,7 +23,7 @@ import (
 var fixed = []string{
 	"receive", "correlate.start_memory", "correlate.memory",
 	"pods.enabled", "pods.node", "pods.watch", "pods.kubeconfig", "pods.labels", "pods.annotations",
-	"metrics", "export.endpoint", "export.tls", "export.memory", "export.when_full", "export.senders", "admin", "log.format",
+	"metrics", "export.endpoint", "export.tls", "export.memory", "export.other_memory", "export.when_full", "export.senders", "admin", "log.format",
 }
 
 func isFixed(path string) bool {
@@ -74,6 +74,9 @@ func (p *Pipeline) take(c *config.Config, s *settings, log *slog.Logger) {
 	p.core.Limit(ring.Limits{Bytes: int64(c.Export.Batch.Bytes), Spans: c.Export.Batch.Spans, Age: c.Export.Batch.Age})
 	if e, ok := p.exporter.(interface{ Set(export.Options) }); ok {
 		e.Set(exportOptions(c, log))
+	}
+	if !p.relay.drops() {
+		p.relay.otlp.Set(exportOptions(c, log))
 	}
 }
 

@@ -33,6 +33,7 @@ type Agent struct {
 	joining sync.WaitGroup
 	parted  chan struct{} // closed when nothing comes any more: what waits goes out
 	senders sync.WaitGroup
+	relays  sync.WaitGroup
 	abort   context.CancelFunc // ends the sending of what is still there
 }
 
@@ -66,6 +67,7 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
 	a.senders.Go(func() { a.pipeline.deliver(ctx, c.Export.Senders) })
+	a.relays.Go(func() { a.pipeline.relay.send(ctx, c.Export.Senders) })
 	a.joining.Go(func() { a.pipeline.join(a.parted) })
 	a.joining.Go(func() { a.pipeline.govern(a.parted) })
 	a.receiver.serve(a.failed)
@@ -95,7 +97,8 @@ func (a *Agent) Address() string { return a.receiver.address("grpc") }
 func (a *Agent) Failed() <-chan error { return a.failed }
 
 // Stop ends the agent within the configured time: no longer ready, streams ended right after a message, what waits for its
-// partner let go, open batches sealed and sent; what cannot be sent until then is counted as lost.
+// partner let go, open batches sealed and sent, and beside them metrics and logs; what cannot be sent until then is counted as
+// lost.
 func (a *Agent) Stop() {
 	began, within := time.Now(), a.cfg.Load().Export.Drain
 	a.ready.Store(false)
@@ -104,12 +107,14 @@ func (a *Agent) Stop() {
 	refuse := time.AfterFunc(within/2, a.pipeline.core.Refuse)
 	a.files.halt()
 	a.receiver.stop(within)
+	a.pipeline.relay.close()
 	close(a.parted)
 	a.joining.Wait()
 	refuse.Stop()
 	a.pipeline.core.Close()
 	deadline := time.AfterFunc(max(within-time.Since(began), 0), a.abort)
 	a.senders.Wait()
+	a.relays.Wait()
 	deadline.Stop()
 	a.abort()
 	a.files.done(a.log)
@@ -121,10 +126,13 @@ func (a *Agent) Stop() {
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)
 }
 
-// close lets the exporter go.
+// close lets the connections to the upstream go.
 func (p *Pipeline) close() {
 	if c, ok := p.exporter.(io.Closer); ok {
 		c.Close()
+	}
+	if !p.relay.drops() {
+		p.relay.otlp.Close()
 	}
 }
 

@@ -133,7 +133,7 @@ func (m metrics) nonzero() string {
 	return text.String()
 }
 
-// The two ledgers: what came in, and the buckets it went into.
+// The ledgers: what came in, and the buckets it went into.
 func entryLedger() (in, out []string) {
 	return []string{"alspan_entries_received_total"}, []string{"alspan_entries_used_total", "alspan_entries_taught_total",
 		"alspan_entries_duplicate_total", "alspan_entries_dropped_total", "alspan_entries_waiting"}
@@ -145,9 +145,21 @@ func spanLedger() (in, out []string) {
 		"alspan_spans_dropped_total"}
 }
 
-// balanced says whether both ledgers hold, to the last item. Every counter must be there, even at zero.
+// Metrics and logs are counted in requests and in bytes.
+func otherLedger() (in, out []string) {
+	return []string{"alspan_other_received_total"}, []string{"alspan_other_exported_total", "alspan_other_queued", "alspan_other_in_flight", "alspan_other_dropped_total"}
+}
+
+func otherBytesLedger() (in, out []string) {
+	return []string{"alspan_other_received_bytes_total"}, []string{"alspan_other_exported_bytes_total", "alspan_other_queued_bytes", "alspan_other_in_flight_bytes",
+		"alspan_other_dropped_bytes_total"}
+}
+
+var ledgers = []func() (in, out []string){entryLedger, spanLedger, otherLedger, otherBytesLedger}
+
+// balanced says whether the ledgers hold, to the last item. Every counter must be there, even at zero.
 func (m metrics) balanced() error {
-	for _, ledger := range []func() (in, out []string){entryLedger, spanLedger} {
+	for _, ledger := range ledgers {
 		in, out := ledger()
 		var sums [2]float64
 		var text [2]string
@@ -187,6 +199,17 @@ alspan_spans_queued 1
 alspan_spans_open 1
 alspan_spans_waiting 0
 alspan_spans_dropped_total{reason="shutdown"} 1
+alspan_other_received_total{signal="logs"} 4
+alspan_other_received_total{signal="metrics"} 3
+alspan_other_exported_total{signal="logs"} 2
+alspan_other_queued{signal="logs"} 1
+alspan_other_in_flight{signal="logs"} 1
+alspan_other_dropped_total{reason="unwanted",signal="metrics"} 3
+alspan_other_received_bytes_total{signal="logs"} 400
+alspan_other_exported_bytes_total{signal="logs"} 200
+alspan_other_queued_bytes{signal="logs"} 100
+alspan_other_in_flight_bytes{signal="logs"} 60
+alspan_other_dropped_bytes_total{reason="rejected",signal="logs"} 40
 `
 	sound, err := readMetrics(page)
 	if err != nil {
@@ -198,10 +221,10 @@ alspan_spans_dropped_total{reason="shutdown"} 1
 	breakEach(t, sound)
 }
 
-// breakEach adds one to every counter of both ledgers in turn, and then takes it away altogether.
+// breakEach adds one to every counter of the ledgers in turn, and then takes it away altogether.
 func breakEach(t *testing.T, sound metrics) {
 	t.Helper()
-	for _, ledger := range []func() (in, out []string){entryLedger, spanLedger} {
+	for _, ledger := range ledgers {
 		in, out := ledger()
 		for _, name := range append(in, out...) {
 			was := sound[name]

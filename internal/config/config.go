@@ -39,6 +39,8 @@ type Receive struct {
 	Fields  map[string]string
 	TLS     ServerTLS
 	Limits  Limits
+
+	OtherSignals string
 }
 
 // Files is which log files are followed.
@@ -123,6 +125,7 @@ type Export struct {
 	TLS         ClientTLS
 	Batch       Batch
 	Memory      Size
+	OtherMemory Size
 	WhenFull    string
 	Senders     int
 	Retry       Retry

@@ -1,10 +1,11 @@
-// Package ledger takes what happens to entries and spans, each counted at its own hand-over, and gives the two sums that
-// must hold: nothing that came in may be missing.
+// Package ledger takes what happens to entries, spans and requests with other signals, each counted at its own hand-over,
+// and gives the sums that must hold: nothing that came in may be missing.
 //
 //	entries_received   = used + taught + duplicate + dropped by reason + waiting
 //	spans_in + made    = exported + spooled + in flight + queued + open + waiting + dropped by reason
+//	other_received     = exported + queued + in flight + dropped by reason, for each signal
 //
-// Both hold exactly when the agent is idle, and at any other moment within what moved while they were read.
+// They hold exactly when the agent is idle, and at any other moment within what moved while they were read.
 package ledger
 
 import "sync/atomic"
