@@ -258,7 +258,8 @@ func TestOtherSignalsAreDropped(t *testing.T) {
 		} else {
 			c.Receive.OtherSignals = "drop"
 		}
-		p, err := newPipeline(c, (*pods.Index)(nil), print, slog.New(slog.NewTextHandler(said, nil)))
+		log := slog.New(slog.NewTextHandler(said, nil))
+		p, err := newPipeline(c, (*pods.Index)(nil), drawing(print, log), log)
 		if err != nil {
 			t.Fatal(err)
 		}
