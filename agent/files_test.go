@@ -116,10 +116,13 @@ func TestEveryLineOnce(t *testing.T) {
 		})
 	}
 	a := begin()
-	for range 40 {
+	log.append("")
+	await(t, "the file", func() bool { return a.files.Files.Load() > 0 })
+	for range 25 {
 		log.write(rand.IntN(30))
 		switch rand.IntN(5) {
 		case 0:
+			time.Sleep(300 * time.Millisecond) // a file that is there for less is not seen
 			log.rotate()
 		case 1:
 			a.Stop()
