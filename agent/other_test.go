@@ -29,7 +29,6 @@ import (
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/fake"
 	"github.com/alspan/alspan/internal/ledger"
-	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/rawgrpc"
 )
 
@@ -252,13 +251,13 @@ func TestOtherSignalsAreDropped(t *testing.T) {
 		backend, said := startBackend(t), new(bytes.Buffer)
 		c := config.Default()
 		c.Export.Endpoint = "http://" + backend.Address()
-		var print printer
+		var to exporter
 		if printing {
-			print = newRig(t, nil).print
+			to = drawing(newRig(t, nil).print, slog.New(slog.DiscardHandler))
 		} else {
 			c.Receive.OtherSignals = "drop"
 		}
-		p, err := newPipeline(c, (*pods.Index)(nil), print, slog.New(slog.NewTextHandler(said, nil)))
+		p, err := newPipeline(c, nil, to, slog.New(slog.NewTextHandler(said, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // declare gives a Config that holds the defaults, and the tree of all its keys, which point into it.
 func declare() (*Config, *node) {
@@ -34,6 +37,16 @@ func (r *Receive) declare() *node {
 			key("address", &r.HTTP.Address, ":4318", "Where it listens.", checked("host:port, or empty for off", orOff(address)))),
 		section("zipkin", "The listener for spans as Zipkin v2, in JSON or protobuf, at any path, usually `/api/v2/spans`.",
 			key("address", &r.Zipkin.Address, ":9411", "Where it listens.", checked("host:port, or empty for off", orOff(address)))),
+		key("records", &r.Records, "entries",
+			"What becomes of OTLP log records that are Envoy's access log (`envoy.access_loggers.open_telemetry`): `entries` of an access log, "+
+				"or `forward`, like all other logs.",
+			oneOf("entries", "forward")),
+		r.Files.declare(),
+		key("fields", &r.Fields, map[string]string{},
+			"What the values in JSON lines and log records are, by the names that they have there; members of an object within are `object.member`. The names that "+
+				"Contour, Envoy Gateway and Istio use, and those of the fields themselves, are known. `request_header.NAME`, "+
+				"`response_header.NAME` and `tag.NAME` are a header and a custom tag of that name.",
+			keyed("name in the log", notEmpty), checked("field, such as request_id", logField)),
 		section("tls", "TLS of all these listeners. Without a certificate they are plaintext.",
 			key("cert_file", &r.TLS.CertFile, "", "Certificate chain, PEM. Needs `key_file`.", checked("file name", nil)),
 			key("key_file", &r.TLS.KeyFile, "", "Private key of `cert_file`, PEM.", checked("file name", nil)),
@@ -57,12 +70,16 @@ func (r *Receive) declare() *node {
 			oneOf("forward", "drop")))
 }
 
+var traceHeaders = []string{"traceparent", "x-b3", "b3", "uber-trace-id", "x-datadog", "x-amzn-trace-id", "x-cloud-trace-context",
+	"x-ot-span-context", "ot-tracer", "grpc-trace-bin"}
+
 func (c *Correlate) declare() *node {
 	return section("correlate", "How the place of a request in its trace is found.",
-		key("headers", &c.Headers, []string{"traceparent", "x-b3", "b3"},
-			"Trace headers to read, best first: W3C, B3 in several headers, B3 in one. They must be among the headers that "+
-				"Envoy's access log is told to log.",
-			oneOf("traceparent", "x-b3", "b3")),
+		key("headers", &c.Headers, slices.Clone(traceHeaders),
+			"Trace headers to read, best first: W3C, B3 in several headers, B3 in one, Jaeger, Datadog, AWS X-Ray, Google Cloud, LightStep, "+
+				"OpenTracing, OpenCensus. They must be among the headers that Envoy's access log is told to log; a name stands for all headers "+
+				"of the format.",
+			oneOf(traceHeaders...)),
 		key("header_span_id", &c.HeaderSpanID, map[string]string{},
 			"Whose span the logged trace header names, by log name: `parent` is the caller's, `own` is Envoy's span of this "+
 				"request, `upstream` is the one that Envoy sent on. Only for loggers of which you know it; without an entry "+
@@ -104,6 +121,10 @@ func (s *Spans) declare() *node {
 		key("response_headers", &s.ResponseHeaders, []string{},
 			"Response headers and trailers that become attributes `http.response.header.<name>`. Envoy must be told to log them.",
 			checked("header names", headerName)),
+		key("baggage", &s.Baggage, []string{},
+			"Keys of the request header `baggage` (W3C) whose values become attributes `baggage.<key>`, at most 64. Their case counts. Baggage "+
+				"may hold personal data. Envoy must be told to log the header.",
+			checked("baggage keys", baggageKey)),
 		key("redact_query", &s.RedactQuery, []string{
 			"X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "AWSAccessKeyId", "Signature", "sig",
 			"X-Goog-Signature", "access_token", "id_token", "refresh_token", "token", "api_key", "apikey", "password",
