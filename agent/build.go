@@ -71,6 +71,13 @@ func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Log
 		return nil, err
 	}
 	p.settings.Store(s)
+	if c.Receive.Records == "entries" {
+		fields, err := logFields(&c.Receive, &c.Correlate.IDTags)
+		if err != nil {
+			return nil, err
+		}
+		p.records(fields)
+	}
 	if p.exporter = to; to != nil {
 		return p, nil
 	}

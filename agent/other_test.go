@@ -29,6 +29,7 @@ import (
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/fake"
 	"github.com/alspan/alspan/internal/ledger"
+	"github.com/alspan/alspan/internal/pods"
 	"github.com/alspan/alspan/internal/rawgrpc"
 )
 
@@ -251,13 +252,14 @@ func TestOtherSignalsAreDropped(t *testing.T) {
 		backend, said := startBackend(t), new(bytes.Buffer)
 		c := config.Default()
 		c.Export.Endpoint = "http://" + backend.Address()
-		var to exporter
+		var print printer
 		if printing {
-			to = drawing(newRig(t, nil).print, slog.New(slog.DiscardHandler))
+			print = newRig(t, nil).print
 		} else {
 			c.Receive.OtherSignals = "drop"
 		}
-		p, err := newPipeline(c, nil, to, slog.New(slog.NewTextHandler(said, nil)))
+		log := slog.New(slog.NewTextHandler(said, nil))
+		p, err := newPipeline(c, (*pods.Index)(nil), drawing(print, log), log)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,10 +285,10 @@ func TestOtherSignalsAreDropped(t *testing.T) {
 	}
 }
 
-// An agent that drops answers as one that takes.
+// An agent that drops answers as one that takes, whatever the body is, unless it looks for access logs in it.
 func TestDroppingAgentSaysYes(t *testing.T) {
 	backend := startBackend(t)
-	a := startAgent(t, backend, func(c *config.Config) { c.Receive.OtherSignals = "drop" })
+	a := startAgent(t, backend, func(c *config.Config) { c.Receive.OtherSignals, c.Receive.Records = "drop", "forward" })
 	send := otherSender(t, a.Address())
 	for _, signal := range otherSignals {
 		mustSend(t, send, signal, []byte("anything"))

@@ -50,7 +50,9 @@ type Pipeline struct {
 	core     *ring.Core
 	exporter exporter
 	relay    *relay // of metrics and logs
-	waits    bool   // when the core is full: streams wait, nothing is shed
+	// Who takes log records, which may be an access log.
+	recordInlets sync.Pool
+	waits        bool // when the core is full: streams wait, nothing is shed
 
 	// The way into the join, and what all goroutines know of what was seen and what has left.
 	inbox     *inbox

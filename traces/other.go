@@ -20,7 +20,7 @@ type Other func(signal Signal, body []byte, from netip.Addr) Outcome
 
 // takeOther gives such a request to who takes it. What is in it is not looked at.
 func (s *Server) takeOther(signal Signal, body []byte, from netip.Addr) verdict {
-	if !s.opts.DropOthers && !wellFormed(body) {
+	if !s.opts.Ignored[signal] && !wellFormed(body) {
 		return s.refuse(Malformed)
 	}
 	s.stopping.RLock()
@@ -42,7 +42,7 @@ func wellFormed(body []byte) bool { return wire.Sub(body, func(wire.Reader) {}) 
 
 // takeOtherHTTP is takeOther for what came over HTTP.
 func (s *Server) takeOtherHTTP(signal Signal, body []byte, isJSON bool, from netip.Addr) (verdict, *failure) {
-	if isJSON && !s.opts.DropOthers {
+	if isJSON && !s.opts.Ignored[signal] {
 		var f *failure
 		if body, f = s.fromJSON(signal, body); f != nil {
 			return verdict{}, f

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/alspan/alspan/internal/ledger"
 )
 
 var (
@@ -105,7 +107,7 @@ func TestOtherSignals(t *testing.T) {
 func TestOtherSignalsThatAreDropped(t *testing.T) {
 	r := new(recorder)
 	s := newServer(r)
-	s.opts.DropOthers = true
+	s.opts.Ignored = [ledger.NumSignals]bool{true, true}
 	conn, url := dial(t, s), serveHTTP(t, s.OTLP())
 	for signal, path := range otherPaths {
 		if got := post(t, url+path, strings.NewReader("anything"), "Content-Type", jsonType); got.status != http.StatusOK || string(got.body) != "{}" {

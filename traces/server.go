@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/zipkin"
 )
 
@@ -20,8 +21,8 @@ type Options struct {
 	Pool  mem.BufferPool // where received bytes are kept
 	Log   *slog.Logger
 	Other Other // takes what is not spans
-	// DropOthers: that is dropped anyway. So Other gets it as it came, be it what it may.
-	DropOthers bool
+	// Ignored: such requests are dropped anyway, and Other gets them as they came, be they what they may.
+	Ignored [ledger.NumSignals]bool
 }
 
 // Server is the receiver of spans, and of what senders have beside them: over gRPC (Register), over HTTP as OTLP (OTLP) and as Zipkin (Zipkin).
