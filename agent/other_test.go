@@ -285,10 +285,10 @@ func TestOtherSignalsAreDropped(t *testing.T) {
 	}
 }
 
-// An agent that drops answers as one that takes.
+// An agent that drops answers as one that takes, whatever the body is, unless it looks for access logs in it.
 func TestDroppingAgentSaysYes(t *testing.T) {
 	backend := startBackend(t)
-	a := startAgent(t, backend, func(c *config.Config) { c.Receive.OtherSignals = "drop" })
+	a := startAgent(t, backend, func(c *config.Config) { c.Receive.OtherSignals, c.Receive.Records = "drop", "forward" })
 	send := otherSender(t, a.Address())
 	for _, signal := range otherSignals {
 		mustSend(t, send, signal, []byte("anything"))
