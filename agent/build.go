@@ -103,7 +103,7 @@ const (
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {
 	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait,
-		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush}
+		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush, Files: len(c.Receive.Files.Paths) > 0}
 	switch c.Correlate.Unpaired {
 	case "span":
 		o.Unpaired = spanbuilder.UnpairedSpan
