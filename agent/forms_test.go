@@ -10,8 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	alspb "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/ledger"
@@ -144,6 +146,55 @@ func knownIDs(t *testing.T, frames []recordings.Frame) map[string]bool {
 }
 
 var loggedIDs = regexp.MustCompile(`"00-([0-9a-f]{32})-([0-9a-f]{16})-0`)
+
+// A log that does not say whose it is meets the spans of its Envoy all the same, also when its lines come late, and is known by that from
+// then on.
+func TestNamelessLog(t *testing.T) {
+	for _, late := range []time.Duration{time.Second, 8 * time.Second, 15 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, func(c *config.Config) { c.Receive.Files.Paths = []string{"/var/log/envoy/*.log"} })
+			in, err := r.p.fileInlet(&config.Default().Receive, &config.Default().Correlate.IDTags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const n = 40
+			for i := range n {
+				e, s := pair(i)
+				e.CommonProperties.StartTime = timestamppb.New(time.Now())
+				s.StartTimeUnixNano = uint64(time.Now().UnixNano())
+				s.EndTimeUnixNano = s.StartTimeUnixNano + 1e6
+				r.request(otlpMessage(t, s))
+				time.AfterFunc(late, func() {
+					in.take(&tail.Batch{Path: "/var/log/envoy/edge.log", Lines: []tail.Line{{Bytes: lineOf(e), Offset: int64(i)}}})
+				})
+				time.Sleep(700*time.Millisecond + 100*time.Microsecond)
+			}
+			r.after(time.Minute)
+			joined, inner := 0, 0
+			for _, s := range r.end() {
+				switch {
+				case valueOf(s.Attributes, "url.path") != "" && valueOf(s.Attributes, "component") == "proxy":
+					joined++
+				case s.Kind == tracepb.Span_SPAN_KIND_INTERNAL:
+					inner++
+				case valueOf(s.Attributes, "component") != "proxy":
+					t.Errorf("%v: a second span of a request: %v", late, s)
+				}
+			}
+			if late < 10*time.Second && joined != n || joined+inner != n {
+				t.Errorf("lines that come after %v: %d of %d are joined, %d told below their span", late, joined, n, inner)
+			}
+		})
+	}
+}
+
+// lineOf gives what Envoy writes into a file.
+func lineOf(e *alspb.HTTPAccessLogEntry) []byte {
+	c, r := e.CommonProperties, e.Request
+	return fmt.Appendf(nil, `{"@timestamp":%q,"duration":%d,"method":"GET","path":%q,"request_id":%q,"response_code":%d,"traceparent":%q}`,
+		c.StartTime.AsTime().Format("2006-01-02T15:04:05.000Z"), c.Duration.AsDuration().Milliseconds(), r.Path, r.RequestId, e.Response.ResponseCode.Value,
+		r.RequestHeaders["traceparent"])
+}
 
 // Whatever form the access log has, the same requests make the same spans, and several forms make them once.
 func TestFormsAgree(t *testing.T) {
