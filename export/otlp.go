@@ -28,8 +28,23 @@ import (
 	"github.com/alspan/alspan/internal/wire"
 )
 
+// Signal is what batches carry.
+type Signal uint8
+
+const (
+	Traces Signal = iota // spans
+	Logs                 // log records: ResourceLogs has the same field numbers as ResourceSpans
+)
+
+// signals are the method that takes each of them, and what the agent's log calls what it carries.
+var signals = [...]struct{ method, name string }{
+	Traces: {"/opentelemetry.proto.collector.trace.v1.TraceService/Export", "spans"},
+	Logs:   {"/opentelemetry.proto.collector.logs.v1.LogsService/Export", "logs"},
+}
+
 // Options say where batches go and how.
 type Options struct {
+	Signal  Signal
 	Target  string      // host:port
 	TLS     *tls.Config // nil: plaintext
 	Gzip    bool
@@ -44,8 +59,9 @@ type Options struct {
 
 // OTLP sends batches to an OTLP/gRPC endpoint. It may be used by several senders at a time.
 type OTLP struct {
-	conn *grpc.ClientConn
-	now  atomic.Pointer[calls]
+	conn   *grpc.ClientConn
+	signal Signal
+	now    atomic.Pointer[calls]
 
 	refused, away, again, partial quiet // one for each message
 }
@@ -57,7 +73,7 @@ type calls struct {
 	how  []grpc.CallOption
 }
 
-// Set takes other options, but for those of the connection: Target, TLS, Version and Log. What is on its way stays as it is.
+// Set takes other options, but for those of the connection: Signal, Target, TLS, Version and Log. What is on its way stays as it is.
 func (o *OTLP) Set(opts Options) {
 	c := &calls{Options: opts, meta: metadata.New(opts.Headers)}
 	if opts.Gzip {
@@ -66,7 +82,7 @@ func (o *OTLP) Set(opts Options) {
 	o.now.Store(c)
 }
 
-// Result says what became of the spans of a batch: Exported and Dropped together are all of them.
+// Result says what became of the spans, or the log records, of a batch: Exported and Dropped together are all of them.
 type Result struct {
 	Exported int
 	Dropped  int
@@ -74,8 +90,7 @@ type Result struct {
 }
 
 const (
-	exportMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-	maxResponse  = 4 << 20 // the limit of OTLP
+	maxResponse = 4 << 20 // the limit of OTLP
 
 	// A request is nearly a MiB, and what comes back is next to nothing.
 	writeBuffer = 256 << 10
@@ -102,7 +117,7 @@ func NewOTLP(o Options) (*OTLP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the export endpoint %q: %w", o.Target, err)
 	}
-	made := &OTLP{conn: conn}
+	made := &OTLP{conn: conn, signal: o.Signal}
 	made.Set(o)
 	return made, nil
 }
@@ -113,7 +128,7 @@ func (o *OTLP) Close() error { return o.conn.Close() }
 // Export sends a batch and tries again where OTLP allows it, until the upstream took it, refused it for good, GiveUp has
 // passed, or ctx is over. The batch stays the caller's.
 func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
-	began, wait := time.Now(), o.now.Load().Initial
+	began, wait, what := time.Now(), o.now.Load().Initial, signals[o.signal].name
 	for {
 		c := o.now.Load()
 		rejected, err := o.attempt(ctx, c, b)
@@ -127,13 +142,13 @@ func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
 		pause := max(asked, wait/2+rand.N(wait/2+1))
 		switch {
 		case !again:
-			o.refused.log(c.Log, slog.LevelError, "The upstream refused spans for good", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+			o.refused.log(c.Log, slog.LevelError, "The upstream refused "+what+" for good", slog.Int(what, b.Spans), slog.String("error", explain(err)))
 			return Result{Dropped: b.Spans, Reason: ledger.SpanRejected}
 		case time.Since(began)+pause > c.GiveUp:
-			o.away.log(c.Log, slog.LevelError, "The upstream was away for too long", slog.Int("spans", b.Spans), slog.String("error", explain(err)))
+			o.away.log(c.Log, slog.LevelError, "The upstream was away for too long", slog.Int(what, b.Spans), slog.String("error", explain(err)))
 			return Result{Dropped: b.Spans, Reason: ledger.SpanRetryExhausted}
 		}
-		o.again.log(c.Log, slog.LevelWarn, "Sending spans failed and will be tried again", slog.Duration("in", pause), slog.String("error", explain(err)))
+		o.again.log(c.Log, slog.LevelWarn, "Sending "+what+" failed and will be tried again", slog.Duration("in", pause), slog.String("error", explain(err)))
 		if !sleep(ctx, pause) {
 			return Result{Dropped: b.Spans, Reason: ledger.SpanShutdown}
 		}
@@ -147,12 +162,12 @@ func (o *OTLP) attempt(ctx context.Context, c *calls, b *ring.Batch) (rejected i
 	defer cancel()
 	var answer rawgrpc.Message
 	defer answer.Free()
-	if err := o.conn.Invoke(ctx, exportMethod, &request{batch: b}, &answer, c.how...); err != nil {
+	if err := o.conn.Invoke(ctx, signals[o.signal].method, &request{batch: b}, &answer, c.how...); err != nil {
 		return 0, err
 	}
 	n, text := partialSuccess(answer.Bytes())
 	if n > 0 || text != "" {
-		o.partial.log(c.Log, slog.LevelWarn, "The upstream took only a part", slog.Int64("rejected", n), slog.String("message", text))
+		o.partial.log(c.Log, slog.LevelWarn, "The upstream took only a part of "+signals[o.signal].name, slog.Int64("rejected", n), slog.String("message", text))
 	}
 	return int(min(max(n, 0), int64(b.Spans))), nil
 }
