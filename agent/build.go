@@ -62,11 +62,18 @@ func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.L
 		return nil, err
 	}
 	p.settings.Store(s)
+	if print == nil && c.Export.Logs {
+		to, err := newOTLP(c, export.Logs, log)
+		if err != nil {
+			return nil, err
+		}
+		p.logTo(c, to)
+	}
 	if print != nil {
 		p.exporter = export.NewDecoded(print, log)
 		return p, nil
 	}
-	o, err := newOTLP(c, log)
+	o, err := newOTLP(c, export.Traces, log)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +104,12 @@ func joinOptions(c *config.Config) spanbuilder.JoinOptions {
 func coreOptions(c *config.Config) ring.Options {
 	e := &c.Export
 	return ring.Options{Memory: int64(e.Memory), Chunk: chunkSize, Bytes: int64(e.Batch.Bytes), Spans: e.Batch.Spans, Age: e.Batch.Age, Wait: e.WhenFull == "wait"}
+}
+
+func logCoreOptions(c *config.Config) ring.Options {
+	o := coreOptions(c)
+	o.Memory, o.Wait = int64(c.Export.LogsMemory), false
+	return o
 }
 
 func podOptions(c *config.Config) spanbuilder.PodOptions {
@@ -139,8 +152,9 @@ func relations(c *config.Config) map[string]spanbuilder.Relation {
 	return m
 }
 
-func newOTLP(c *config.Config, log *slog.Logger) (*export.OTLP, error) {
+func newOTLP(c *config.Config, signal export.Signal, log *slog.Logger) (*export.OTLP, error) {
 	o := exportOptions(c, log)
+	o.Signal = signal
 	if _, secure := c.Export.Target(); secure {
 		t, err := clientTLS(&c.Export.TLS)
 		if err != nil {

@@ -36,7 +36,7 @@ import (
 // (accept); one joins what has to wait (join); each sender has one, which gathers what is due and sends it (deliver). There
 // are two hand-overs, both without locks: a parcel for each message into the join, and the batching core's.
 //
-// Every span that is written, in whichever goroutine, goes through the rules last: filters, then changes of its attributes (write).
+// Every span that is written goes through the rules last: filters, then changes of its attributes (write). Then it is logged (entryLogs).
 //
 // A message of entries is taken by the handful, and each step is done for the whole handful before the next one begins: the
 // code of one step fits into the processor's caches, that of all does not.
@@ -47,6 +47,7 @@ type Pipeline struct {
 	origins  *spanbuilder.Origins
 	core     *ring.Core
 	exporter exporter
+	logs     entryLogs
 	waits    bool // when the core is full: streams wait, nothing is shed
 
 	// The way into the join, and what all goroutines know of what was seen and what has left.
@@ -108,8 +109,7 @@ const handful = 4
 func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
 	s := &source{writer: p.writer()}
 	s.sender, s.identity = s.senders.Sender(from), s.builder.Identity()
-	// A sender that never says who it is still has its requests.
-	s.logger = p.loggers.Find(&wire.Node{}, nil, from)
+	s.logger = p.loggers.Find(&wire.Node{}, nil, from) // one that never says who it is still has its requests
 	return s.accept
 }
 

@@ -60,6 +60,7 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
 	a.senders.Go(func() { a.pipeline.deliver(ctx, c.Export.Senders) })
+	a.senders.Go(func() { a.pipeline.logs.deliver(ctx) })
 	a.joining.Go(func() { a.pipeline.join(a.parted) })
 	a.joining.Go(func() { a.pipeline.govern(a.parted) })
 	a.receiver.serve(a.failed)
@@ -100,6 +101,7 @@ func (a *Agent) Stop() {
 	a.joining.Wait()
 	refuse.Stop()
 	a.pipeline.core.Close()
+	a.pipeline.logs.close()
 	deadline := time.AfterFunc(max(within-time.Since(began), 0), a.abort)
 	a.senders.Wait()
 	deadline.Stop()
@@ -112,10 +114,12 @@ func (a *Agent) Stop() {
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)
 }
 
-// close lets the exporter go.
+// close lets the exporters go.
 func (p *Pipeline) close() {
-	if c, ok := p.exporter.(io.Closer); ok {
-		c.Close()
+	for _, e := range []exporter{p.exporter, p.logs.exporter} {
+		if c, ok := e.(io.Closer); ok {
+			c.Close()
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *source) refused(e *wire.Entry) bool {
 		}
 		s.p.verdicts.Attempts(&s.deriver, e, s.logger, byUnsampled, s.ticks())
 	}
-	return true
+	return !s.p.logs.on()
 }
 
 var byUnsampled = spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(sampler.ByUnsampled)}
@@ -219,7 +219,7 @@ func (w *writer) below(trace propagation.TraceID, parent propagation.SpanID) spa
 
 // follows makes a span that would be made follow the verdict on its request, and tells whether it goes on.
 func (w *writer) follows(v spanbuilder.Verdict) bool {
-	if w.follow = v; !v.Drops() {
+	if w.follow = v; w.goes(v) {
 		return true
 	}
 	w.tally.made++

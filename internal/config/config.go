@@ -112,6 +112,8 @@ type Export struct {
 	Memory      Size
 	WhenFull    string
 	Senders     int
+	Logs        bool
+	LogsMemory  Size
 	Retry       Retry
 	Drain       time.Duration
 }
