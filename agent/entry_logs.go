@@ -20,11 +20,9 @@ type entryLogs struct {
 	ledger.Logs
 }
 
-// logTo makes the pipeline give log records of entries to an exporter. Nothing is decided any more before both halves of a request are
-// known.
+// logTo makes the pipeline give log records of entries to an exporter.
 func (p *Pipeline) logTo(c *config.Config, e exporter) {
 	p.logs.core, p.logs.exporter = ring.New(logCoreOptions(c)), e
-	p.decideByRequest()
 }
 
 // on tells whether records are made.

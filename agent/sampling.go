@@ -104,11 +104,17 @@ func (s *source) early(e *wire.Entry) bool {
 	}
 	if !s.identity.SureTrace() {
 		v := s.p.verdicts.Request(&s.deriver, e, s.logger, s.ticks())
-		if v.What == spanbuilder.SampledOut {
-			s.p.verdicts.Attempts(&s.deriver, e, s.logger, v, s.ticks())
-			s.judge.Dropped(sampler.Reason(v.Reason))
+		if v.What != spanbuilder.SampledOut {
+			return false
 		}
-		return v.What == spanbuilder.SampledOut
+		if s.p.verdicts.Attempts(&s.deriver, e, s.logger, v, s.ticks()); s.p.logs.on() {
+			return false
+		}
+		s.judge.Dropped(sampler.Reason(v.Reason))
+		return true
+	}
+	if s.p.logs.on() {
+		return false
 	}
 	state, logged := s.identity.Set.TraceState()
 	if sampler.HasHints(state) || !logged && s.p.hints.Load() {
@@ -136,6 +142,9 @@ func (s *inlet) early() bool {
 		if sampler.HasHints(state) || s.p.requests.Known(i, s.ticks()) {
 			return false
 		}
+	}
+	if i.What != spanbuilder.ZipkinSpan && s.p.logs.on() { // its entry, which may come, is logged
+		return false
 	}
 	s.ofSpan(i, nil)
 	why, drops := s.judge.Early(&s.subject, state)
@@ -197,6 +206,8 @@ func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 	asked := w.byRule || c.Refused && w.unsampled == keepFailed
 	if v.What == spanbuilder.Filtered || asked && v.What != spanbuilder.Undecided && v != byUnsampled {
 		w.p.verdicts.Entry(&w.deriver, e, l, c, v, w.ticks())
+	} else if v.What == spanbuilder.SampledOut && v == w.follow { // it was not by its trace id
+		w.p.verdicts.Unheard(&w.deriver, e, l, v, w.ticks())
 	}
 }
 

@@ -38,8 +38,7 @@ func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Cla
 	w.tally.rows[c.Row]++
 	w.logs, w.follow = w.p.logs.on(), spanbuilder.Verdict{}
 	if w.active && !w.byRule {
-		if v := w.p.verdicts.Request(&w.deriver, e, l, w.ticks()); v.Drops() { // its span was dropped just now
-			w.follows(v)
+		if v := w.p.verdicts.Request(&w.deriver, e, l, w.ticks()); v.Drops() && !w.follows(v) { // its span was dropped just now
 			w.decidedRequest(e, l, c, v)
 			return
 		}
