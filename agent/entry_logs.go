@@ -53,6 +53,7 @@ func (l *entryLogs) close() {
 type recorder struct {
 	records ring.Producer
 	logs    bool // the span at hand has one
+	silent  bool // the entry at hand has one, and makes no span
 }
 
 // goes tells whether a span is written of whose request v was decided: it leaves, or it is logged.

@@ -212,7 +212,7 @@ func (s *source) take(i *item) {
 	}
 	w := &s.waiting
 	w.SetEntry(e, s.logger, id, i.keys, s.now)
-	w.Waits, w.Replaces = !s.logger.Silent() && id.Expected(), replaces
+	w.Waits, w.Replaces, w.Silent = !s.logger.Silent() && id.Expected(), replaces, s.silent
 	if w.What == spanbuilder.AttemptItem && !p.attempts.Load() {
 		p.attempts.Store(true)
 	}

@@ -61,10 +61,14 @@ func parseUnsampled(name string) unsampled {
 // unwanted tells whether the entry last read makes no span, whatever else it says: its request is not sampled, or there is no room. One
 // that replaces another one goes on: what waits goes with it.
 func (s *source) unwanted(e *wire.Entry, replaces bool) (ledger.EntryDrop, bool) {
+	s.silent = false
 	switch {
 	case replaces:
 	case s.refused(e):
-		return ledger.EntryUnsampled, true
+		if !s.p.logs.on() {
+			return ledger.EntryUnsampled, true
+		}
+		s.silent = true
 	case s.early(e):
 		return ledger.EntrySampledOut, true
 	}
@@ -83,7 +87,7 @@ func (s *source) refused(e *wire.Entry) bool {
 		}
 		s.p.verdicts.Attempts(&s.deriver, e, s.logger, byUnsampled, s.ticks())
 	}
-	return !s.p.logs.on()
+	return true
 }
 
 var byUnsampled = spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(sampler.ByUnsampled)}
@@ -214,7 +218,7 @@ func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 // decidedSpan remembers what was decided of a span that came. Only Envoy's decide for others: where the trace id alone decides, for
 // entries that do not know all that it says.
 func (w *writer) decidedSpan(s *spanbuilder.Item, change spanbuilder.Change, joined bool, v spanbuilder.Verdict) {
-	asked := w.byRule || w.active && s.What == spanbuilder.ProxySpan && (!joined || w.p.hints.Load())
+	asked := w.byRule || w.active && s.What == spanbuilder.ProxySpan && (!joined || w.p.hints.Load() || w.logs)
 	if v.What == spanbuilder.Filtered || asked && v.What != spanbuilder.Undecided {
 		w.p.verdicts.Span(s, change, joined, v, w.ticks())
 	}

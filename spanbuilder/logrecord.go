@@ -58,6 +58,7 @@ func LogRecord(dst, span []byte, kept bool) []byte {
 type logRecord struct {
 	encoder
 	trace, span, name  []byte
+	url                summary // of a CLIENT
 	start, end         uint64
 	flags, status      uint32
 	dropped            uint32
@@ -142,19 +143,32 @@ const (
 )
 
 // body appends what a person reads of the request: its method, its path without a query, and the code of the response, as far as the
-// attributes have them. Without a method it begins with the span's name.
+// attributes have them. A CLIENT has its path in the whole URL. Without a method it begins with the span's name.
 func (r *logRecord) body(dst []byte) []byte {
 	method := r.method.text
 	if len(method) == 0 {
 		method = r.name
 	}
 	dst = appendWord(dst, method, bodyMethod)
-	dst = appendWord(dst, r.path.text, bodyPath)
+	path := r.path.text
+	if len(path) == 0 {
+		path = pathOf(r.url.text)
+	}
+	dst = appendWord(dst, path, bodyPath)
 	if r.code.isInt {
 		var digits [bodyCode]byte
 		return appendWord(dst, strconv.AppendInt(digits[:0], r.code.n, 10), bodyCode)
 	}
 	return appendWord(dst, r.code.text, bodyCode)
+}
+
+// pathOf gives a URL from its path on.
+func pathOf(url []byte) []byte {
+	_, rest, _ := bytes.Cut(url, []byte("://"))
+	if i := bytes.IndexAny(rest, "/?"); i >= 0 {
+		return rest[i:]
+	}
+	return nil
 }
 
 // appendWord appends what of v stands before a query, at most that many bytes, and a blank before it unless it is the first.
@@ -187,6 +201,7 @@ func (s *summary) int() int64 {
 const (
 	methodAttribute = "http.request.method"
 	pathAttribute   = "url.path"
+	fullAttribute   = "url.full" // as long as that
 	codeAttribute   = "http.response.status_code"
 )
 
@@ -210,6 +225,8 @@ func (r *logRecord) summarize(kv []byte) {
 		r.method = value
 	case pathAttribute:
 		r.path = value
+	case fullAttribute:
+		r.url = value
 	case codeAttribute:
 		r.code = value
 	}

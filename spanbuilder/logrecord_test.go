@@ -44,11 +44,17 @@ func wantRecord(s *tracepb.Span, kept bool) *logspb.LogRecord {
 	} else if len(code) == 3 && code[0] == '4' && strings.Trim(code, "0123456789") == "" {
 		r.SeverityNumber, r.SeverityText = logspb.SeverityNumber_SEVERITY_NUMBER_WARN, "WARN"
 	}
+	path := ""
+	if _, rest, ok := strings.Cut(values["url.full"], "://"); ok {
+		if i := strings.IndexAny(rest, "/?"); i >= 0 {
+			path = rest[i:]
+		}
+	}
 	var words []string
 	for _, w := range []struct {
 		text string
 		most int
-	}{{firstOf(values["http.request.method"], s.Name), 64}, {values["url.path"], 256}, {code, 20}} {
+	}{{firstOf(values["http.request.method"], s.Name), 64}, {firstOf(values["url.path"], path), 256}, {code, 20}} {
 		text, _, _ := strings.Cut(w.text, "?")
 		for len(text) > w.most {
 			_, n := utf8.DecodeLastRuneInString(text)
@@ -136,6 +142,9 @@ func TestLogRecordText(t *testing.T) {
 		{&tracepb.Span{Attributes: []*commonpb.KeyValue{method, stringAttribute("url.path", "/a?token=x"), intValue("http.response.status_code", 503)}, Status: failed}, "ERROR", "GET /a 503"},
 		{&tracepb.Span{Name: "ingress /x?token=y", Attributes: []*commonpb.KeyValue{path}}, "INFO", "ingress /x /cart"},
 		{&tracepb.Span{Name: "TCP"}, "INFO", "TCP"},
+		{&tracepb.Span{Attributes: []*commonpb.KeyValue{method, stringAttribute("url.full", "http://shop.example/a/b?token=z")}}, "INFO", "GET /a/b"},
+		{&tracepb.Span{Attributes: []*commonpb.KeyValue{method, stringAttribute("url.full", "http://shop.example?/a"), intValue("http.response.status_code", 200)}}, "INFO", "GET 200"},
+		{&tracepb.Span{Attributes: []*commonpb.KeyValue{method, stringAttribute("url.full", "shop.example/a")}}, "INFO", "GET"},
 		{&tracepb.Span{}, "INFO", ""},
 		{&tracepb.Span{Attributes: []*commonpb.KeyValue{method, stringAttribute("url.path", "/"+strings.Repeat("é", 1000))}}, "INFO", "GET /" + strings.Repeat("é", 127)},
 		{&tracepb.Span{Attributes: []*commonpb.KeyValue{method, path, stringAttribute("url.path", "/later")}}, "INFO", "GET /later"},
