@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 )
 
 // BackendOptions say how a Backend listens and what it remembers. The zero value is a backend for a test.
@@ -35,10 +36,12 @@ type BackendOptions struct {
 
 // Request is one OTLP export request as it came.
 type Request struct {
-	At     time.Time           // when it was complete
+	At     time.Time // when it was complete
+	Signal Signal
 	Header metadata.MD         // incoming metadata
 	Raw    []byte              // the message, decompressed
 	Traces *tracepb.TracesData // decoded by the official runtime, which has the same fields as the request; nil if Err or CountOnly
+	Other  proto.Message       // the same of other signals: MetricsData or LogsData
 	Err    error               // why it cannot be decoded
 	Spans  int                 // how many spans are in it
 	Code   codes.Code          // of the answer. OK: its spans count as accepted, all but Rejected
@@ -53,7 +56,7 @@ type Span struct {
 	Scope    *commonpb.InstrumentationScope
 }
 
-// BackendStats counts since NewBackend.
+// BackendStats counts requests with spans since NewBackend.
 type BackendStats struct {
 	Requests uint64 // all
 	Refused  uint64 // of them: not answered with OK
@@ -62,7 +65,8 @@ type BackendStats struct {
 	Rejected uint64 // by partial success
 }
 
-// Backend is an OTLP/gRPC trace endpoint. It takes whatever compression the process has registered with grpc.
+// Backend is an OTLP/gRPC endpoint for spans, metrics and logs; what does not name a signal is about spans. It takes whatever
+// compression the process has registered with grpc.
 type Backend struct {
 	opts  BackendOptions
 	relay *grpc.ClientConn // nil without Relay
@@ -72,10 +76,11 @@ type Backend struct {
 	conns    *connections
 	address  string
 	serving  sync.WaitGroup
-	script   []Reply
-	always   Reply
+	script   map[Signal][]Reply
+	always   map[Signal]Reply
 	requests []*Request
-	kept     int // bytes of requests
+	others   []*Request // with other signals
+	kept     int        // bytes of requests
 	stats    BackendStats
 	err      error         // the first request that could not be decoded
 	changed  chan struct{} // closed and replaced at each change
@@ -88,7 +93,7 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 	if o.MaxReceive == 0 {
 		o.MaxReceive = 64 << 20
 	}
-	b := &Backend{opts: o, address: o.Address, changed: make(chan struct{})}
+	b := &Backend{opts: o, address: o.Address, changed: make(chan struct{}), script: map[Signal][]Reply{}, always: map[Signal]Reply{}}
 	if b.address == "" {
 		b.address = "127.0.0.1:0"
 	}
@@ -117,6 +122,30 @@ func (b *Backend) Requests() []*Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.requests)
+}
+
+// Others gives the requests with that other signal that were answered with OK. All are remembered.
+func (b *Backend) Others(s Signal) (accepted []*Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.others {
+		if r.Signal == s && r.Code == codes.OK {
+			accepted = append(accepted, r)
+		}
+	}
+	return accepted
+}
+
+// OtherAttempts gives the number of all requests with that other signal.
+func (b *Backend) OtherAttempts(s Signal) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.others {
+		if r.Signal == s {
+			n++
+		}
+	}
+	return n
 }
 
 // Spans gives the spans of all remembered requests that were answered with OK, those of a partial success included.

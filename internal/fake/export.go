@@ -14,20 +14,18 @@ import (
 )
 
 // export handles one request.
-func (b *Backend) export(ctx context.Context, raw []byte) (any, error) {
-	r := &Request{At: time.Now(), Raw: raw}
+func (b *Backend) export(ctx context.Context, signal Signal, raw []byte) (any, error) {
+	r := &Request{At: time.Now(), Signal: signal, Raw: raw}
 	r.Header, _ = metadata.FromIncomingContext(ctx)
-	if b.opts.CountOnly {
+	switch {
+	case signal != Traces:
+		r.Other, r.Err = decodeOther(signal, raw)
+	case b.opts.CountOnly:
 		r.Spans, r.Err = countSpans(raw)
-	} else {
+	default:
 		r.Traces, r.Spans, r.Err = decode(raw)
 	}
-	b.mu.Lock()
-	reply := b.always
-	if len(b.script) > 0 {
-		reply, b.script = b.script[0], b.script[1:]
-	}
-	b.mu.Unlock()
+	reply := b.reply(signal)
 	answer, err := b.answer(ctx, r, reply)
 	r.Code = status.Code(err)
 	if err == nil {
@@ -74,7 +72,7 @@ func (b *Backend) answer(ctx context.Context, r *Request, reply Reply) ([]byte, 
 		return nil, status.Errorf(codes.Internal, "grpc: error unmarshalling request: %v", r.Err)
 	case b.relay != nil:
 		var answer []byte
-		err := b.relay.Invoke(ctx, tracesMethod, r.Raw, &answer)
+		err := b.relay.Invoke(ctx, r.Signal.Method(), r.Raw, &answer)
 		return answer, err
 	}
 	return partialSuccess(reply.Rejected, reply.Message), nil
@@ -84,6 +82,18 @@ func (b *Backend) answer(ctx context.Context, r *Request, reply Reply) ([]byte, 
 func (b *Backend) record(r *Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer func() {
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}()
+	if r.Err != nil {
+		b.undecoded++
+		b.err = cmp.Or(b.err, r.Err)
+	}
+	if r.Signal != Traces {
+		b.others = append(b.others, r)
+		return
+	}
 	b.stats.Requests++
 	b.stats.Bytes += uint64(len(r.Raw))
 	if r.Code == codes.OK {
@@ -91,10 +101,6 @@ func (b *Backend) record(r *Request) {
 		b.stats.Spans += uint64(max(int64(r.Spans)-r.Rejected, 0))
 	} else {
 		b.stats.Refused++
-	}
-	if r.Err != nil {
-		b.undecoded++
-		b.err = cmp.Or(b.err, r.Err)
 	}
 	if b.opts.Keep >= 0 {
 		b.requests = append(b.requests, r)
@@ -105,6 +111,4 @@ func (b *Backend) record(r *Request) {
 			b.requests = b.requests[1:]
 		}
 	}
-	close(b.changed)
-	b.changed = make(chan struct{})
 }

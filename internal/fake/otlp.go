@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
+	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -22,6 +24,18 @@ func decode(raw []byte) (*tracepb.TracesData, int, error) {
 		}
 	}
 	return td, n, nil
+}
+
+// decodeOther does the same with a request of another signal: field 1 of MetricsData and LogsData is that of their requests, too.
+func decodeOther(signal Signal, raw []byte) (proto.Message, error) {
+	var m proto.Message = new(metricspb.MetricsData)
+	if signal == Logs {
+		m = new(logspb.LogsData)
+	}
+	if err := proto.Unmarshal(raw, m); err != nil {
+		return nil, fmt.Errorf("cannot decode %d bytes of %s: %w", len(raw), signal, err)
+	}
+	return m, nil
 }
 
 // countSpans counts the spans of a request without decoding them: its field 1 (resource_spans) / 2 (scope_spans) / 2 (spans).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,6 +16,24 @@ const (
 	logsMethod   = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 )
 
+// Signal names one of OTLP's services.
+type Signal string
+
+const (
+	Traces  Signal = "trace"
+	Metrics Signal = "metrics"
+	Logs    Signal = "logs"
+)
+
+// service gives the full name of its service.
+func (s Signal) service() string {
+	name := strings.ToUpper(string(s[:1])) + string(s[1:])
+	return "opentelemetry.proto.collector." + string(s) + ".v1." + name + "Service"
+}
+
+// Method gives the method that exports it.
+func (s Signal) Method() string { return "/" + s.service() + "/Export" }
+
 // Reply is what a Backend does with a request. The zero value accepts it at once.
 type Reply struct {
 	Delay      time.Duration  // before anything else; a caller that has left by then counts as refused
@@ -25,18 +44,35 @@ type Reply struct {
 	Rejected   int64          // with OK: answer a partial success with as many rejected spans
 }
 
-// Script says what to do with the next requests, one reply each, after those that are scripted already.
-func (b *Backend) Script(replies ...Reply) {
+// Script says what to do with the next requests with spans, one reply each, after those that are scripted already.
+func (b *Backend) Script(replies ...Reply) { b.ScriptOf(Traces, replies...) }
+
+// Always says what to do with all requests with spans for which nothing is scripted.
+func (b *Backend) Always(reply Reply) { b.AlwaysOf(Traces, reply) }
+
+// ScriptOf is Script for any signal.
+func (b *Backend) ScriptOf(s Signal, replies ...Reply) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.script = append(b.script, replies...)
+	b.script[s] = append(b.script[s], replies...)
 }
 
-// Always says what to do with all requests for which nothing is scripted.
-func (b *Backend) Always(reply Reply) {
+// AlwaysOf is Always for any signal.
+func (b *Backend) AlwaysOf(s Signal, reply Reply) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.always = reply
+	b.always[s] = reply
+}
+
+// reply gives what to do with the next request.
+func (b *Backend) reply(s Signal) Reply {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if next := b.script[s]; len(next) > 0 {
+		b.script[s] = next[1:]
+		return next[0]
+	}
+	return b.always[s]
 }
 
 // Start listens, again after a Stop at the same address. It does nothing while the backend listens.
@@ -57,20 +93,22 @@ func (b *Backend) Start() error {
 	b.address = l.Addr().String()
 	b.conns = &connections{Listener: l, open: map[net.Conn]bool{}}
 	b.server = grpc.NewServer(grpc.ForceServerCodecV2(codec{}), grpc.MaxRecvMsgSize(b.opts.MaxReceive), grpc.WaitForHandlers(true))
-	b.server.RegisterService(&grpc.ServiceDesc{
-		ServiceName: "opentelemetry.proto.collector.trace.v1.TraceService",
-		HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{
-			MethodName: "Export",
-			Handler: func(_ any, ctx context.Context, receive func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-				var raw []byte
-				if err := receive(&raw); err != nil {
-					return nil, err
-				}
-				return b.export(ctx, raw)
-			},
-		}},
-	}, b)
+	for _, signal := range []Signal{Traces, Metrics, Logs} {
+		b.server.RegisterService(&grpc.ServiceDesc{
+			ServiceName: signal.service(),
+			HandlerType: (*any)(nil),
+			Methods: []grpc.MethodDesc{{
+				MethodName: "Export",
+				Handler: func(_ any, ctx context.Context, receive func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+					var raw []byte
+					if err := receive(&raw); err != nil {
+						return nil, err
+					}
+					return b.export(ctx, signal, raw)
+				},
+			}},
+		}, b)
+	}
 	server, conns := b.server, b.conns
 	b.serving.Go(func() { server.Serve(conns) })
 	return nil
