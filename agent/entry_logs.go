@@ -17,7 +17,7 @@ import (
 type entryLogs struct {
 	core     *ring.Core // nil: none are made
 	exporter exporter
-	ledger.Logs
+	ledger.LogRecords
 }
 
 // logTo makes the pipeline give log records of entries to an exporter.

@@ -122,14 +122,14 @@ func (s *Spans) Balance(core Core) int64 {
 // NumLogDrops are the reasons for which a log record is not exported: the first ones of spans, from SpanFull to SpanShutdown.
 const NumLogDrops = SpanShutdown + 1
 
-// Logs is the ledger of log records.
-type Logs struct {
+// LogRecords is the ledger of log records.
+type LogRecords struct {
 	Made, Exported atomic.Int64
 	Dropped        [NumLogDrops]atomic.Int64
 }
 
 // Balance gives what was made minus all buckets: 0 when nothing moves. core is the one of the log records.
-func (l *Logs) Balance(core Core) int64 {
+func (l *LogRecords) Balance(core Core) int64 {
 	n := l.Made.Load() - l.Exported.Load() - core.Open() - core.Queued() - core.InFlight()
 	for i := range l.Dropped {
 		n -= l.Dropped[i].Load()
