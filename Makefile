@@ -24,7 +24,7 @@ unit:
 	cd agent/e2e/testdata/shop && $(GO) vet ./...
 
 race:
-	$(GO) test -race ./accesslog ./traces ./spanbuilder ./export ./internal/attributes ./internal/filter ./internal/pods ./internal/ring ./internal/recent ./internal/red ./internal/sampler ./internal/slab ./internal/zipkin ./internal/fake
+	$(GO) test -race ./accesslog ./traces ./spanbuilder ./export ./internal/attributes ./internal/filter ./internal/pods ./internal/ring ./internal/recent ./internal/red ./internal/sampler ./internal/slab ./internal/tail ./internal/zipkin ./internal/fake
 	$(GO) test -race ./agent -worlds 60
 
 model: ## the batching core's protocol in every interleaving, by Spin: minutes, up to 4 GB of memory

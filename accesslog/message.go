@@ -18,6 +18,22 @@ type Message struct {
 	tcp     bool
 	broken  bool
 	nobody  bool // the identifier is malformed
+
+	// Of one that was made of something else: who logs, and a mark for each entry.
+	made  *Identifier
+	marks []Mark
+	next  int
+}
+
+// Mark is what a log line says that an HTTPAccessLogEntry cannot.
+type Mark uint8
+
+// Coarse marks an entry whose start has whole milliseconds only.
+const Coarse Mark = 1
+
+// newEntries makes a message of an encoded HTTPAccessLogEntries, which id has logged.
+func newEntries(id *Identifier, entries []byte, marks []Mark) Message {
+	return Message{made: id, entries: wire.Read(entries), marks: marks}
 }
 
 // NewMessage makes a message of an encoded StreamAccessLogsMessage.
@@ -27,10 +43,15 @@ func NewMessage(body []byte) Message { return Message{body: body, fields: wire.R
 type Identifier struct {
 	Node    wire.Node
 	LogName []byte
+	// The pod that logs, where something else than the node's id tells it.
+	Namespace, Pod string
 }
 
 // Identifier gives the message's identifier, and false when it has none or a malformed one.
 func (m *Message) Identifier() (id Identifier, ok bool) {
+	if m.made != nil {
+		return *m.made, true
+	}
 	for r := wire.Read(m.body); r.Next(); {
 		if r.Key != 1<<3|wire.Bytes || len(r.Bytes) == 0 {
 			continue
@@ -79,6 +100,10 @@ func (m *Message) Next(e *wire.Entry) Read {
 				ok = e.WalkTCP(m.entries.Bytes)
 			} else {
 				ok = e.WalkHTTP(m.entries.Bytes)
+			}
+			if m.marks != nil {
+				e.Coarse = m.marks[m.next]&Coarse != 0
+				m.next++
 			}
 			if !ok {
 				return Malformed

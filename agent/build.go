@@ -36,9 +36,17 @@ const chunkSize = 64 << 10
 // A printer takes spans instead of the upstream.
 type printer func([]*tracepb.ResourceSpans)
 
-// newPipeline makes the pipeline that c describes; index has the pods, and is nil where there are none. With a printer, spans are
-// given to it instead of sent.
-func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.Logger) (*Pipeline, error) {
+// drawing gives an exporter that gives spans to print, nil if that is nil.
+func drawing(print printer, log *slog.Logger) exporter {
+	if print == nil {
+		return nil
+	}
+	return export.NewDecoded(print, log)
+}
+
+// newPipeline makes the pipeline that c describes; index has the pods, and is nil where there are none. Without an exporter spans are
+// sent to the upstream.
+func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Logger) (*Pipeline, error) {
 	nodes := spanbuilder.NewNodes()
 	p := &Pipeline{
 		nodes:   nodes,
@@ -62,15 +70,7 @@ func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.L
 		return nil, err
 	}
 	p.settings.Store(s)
-	if print == nil && c.Export.Logs {
-		to, err := newOTLP(c, export.Logs, log)
-		if err != nil {
-			return nil, err
-		}
-		p.logTo(c, to)
-	}
-	if print != nil {
-		p.exporter = export.NewDecoded(print, log)
+	if p.exporter = to; to != nil {
 		return p, nil
 	}
 	o, err := newOTLP(c, export.Traces, log)
@@ -78,6 +78,13 @@ func newPipeline(c *config.Config, index *pods.Index, print printer, log *slog.L
 		return nil, err
 	}
 	p.exporter = o
+	if c.Export.Logs {
+		logs, err := newOTLP(c, export.Logs, log)
+		if err != nil {
+			return nil, err
+		}
+		p.logTo(c, logs)
+	}
 	return p, nil
 }
 
@@ -91,7 +98,8 @@ const (
 )
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {
-	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait}
+	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait,
+		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush}
 	switch c.Correlate.Unpaired {
 	case "span":
 		o.Unpaired = spanbuilder.UnpairedSpan

@@ -50,6 +50,7 @@ func (s *inlet) nodeOf(i *spanbuilder.Item) *spanbuilder.Node {
 	if s.node == nil || i.Node != s.nodeHash {
 		s.node, s.nodeHash = s.p.nodes.Of(i), i.Node
 	}
+	i.Of(s.node)
 	return s.node
 }
 

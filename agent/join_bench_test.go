@@ -50,7 +50,7 @@ func BenchmarkRequests(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			cfg := config.Default()
 			cfg.Export.WhenFull = "wait"
-			p, err := newPipeline(cfg, nil, func([]*tracepb.ResourceSpans) {}, slog.New(slog.DiscardHandler))
+			p, err := newPipeline(cfg, nil, drawing(func([]*tracepb.ResourceSpans) {}, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -40,7 +40,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), demoCommand(), validateCommand(), filterCommand(), configCommand())
+	root.AddCommand(runCommand(), demoCommand(), validateCommand(), filterCommand(), convertCommand(), configCommand())
 	return root
 }
 

@@ -97,6 +97,7 @@ func newMetrics(a *Agent) *metrics {
 		m.counter("senders_total", "Entries and spans, by what has told the pod of their sender.", &p.sentBy[by], "by", by.String())
 	}
 	m.pods(a.watcher)
+	m.files(a.files)
 	m.reloads(&a.reloads)
 	m.counter("start_entries_evicted_total", "Start entries that were forgotten before their end came.", &p.settings.Load().builder.Starts.Evicted)
 	m.gauge("core_chunks", "Chunks of the batching core that are in use.", p.core.Held)

@@ -84,6 +84,7 @@ type Pipeline struct {
 type source struct {
 	writer
 	hand
+	form     spanbuilder.Form
 	sender   spanbuilder.Sender
 	logger   *spanbuilder.Logger
 	identity *spanbuilder.Identity
@@ -107,18 +108,13 @@ const handful = 4
 
 // stream begins the path of everything that one ALS stream brings.
 func (p *Pipeline) stream(from netip.Addr) accesslog.Consumer {
-	s := &source{writer: p.writer()}
-	s.sender, s.identity = s.senders.Sender(from), s.builder.Identity()
-	s.logger = p.loggers.Find(&wire.Node{}, nil, from) // one that never says who it is still has its requests
-	return s.accept
+	return p.source(from, spanbuilder.FromALS).accept
 }
 
 // accept takes one message: every entry in it becomes spans, goes to the join, teaches something, or is dropped by name.
 // What it writes can be sent as soon as it returns, and nothing of the message is kept.
 func (s *source) accept(m *accesslog.Message) {
-	if id, ok := m.Identifier(); ok {
-		s.logger = s.p.loggers.Find(&id.Node, id.LogName, s.sender.From)
-	}
+	s.heard(m)
 	s.p.pace()
 	s.now = s.p.clock()
 	s.renew()
@@ -227,10 +223,10 @@ func (s *source) take(i *item) {
 // repeated tells whether another report of the same request came before, and whether this one is better than that: it has
 // a trace context, and the other has none.
 func (s *source) repeated(i *item) (replaces, repeated bool) {
-	l, context := s.logger, s.identity.HasContext()
+	l, context := s.logger, s.identity.HasTrace(&i.entry, s.logger)
 	index, had, repeated := s.p.prints.Enter(i.keys.Print, l, context, recent.Ticks(s.now))
 	if !repeated {
-		return false, false
+		return s.toldElsewhere(i, context)
 	}
 	other := s.p.loggers.At(index)
 	if other != l && i.use == spanbuilder.Request && (had || !context) {

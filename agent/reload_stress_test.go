@@ -46,7 +46,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	r := &rig{t: t, began: time.Now(), parted: make(chan struct{})}
 	log := slog.New(slog.DiscardHandler)
-	p, err := newPipeline(configs[0], nil, r.print, log)
+	p, err := newPipeline(configs[0], nil, drawing(r.print, log), log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func rigOf(t *testing.T, known *pods.Index, change func(*config.Config)) *rig {
 		change(c)
 	}
 	r := &rig{t: t, began: time.Now(), parted: make(chan struct{}), streams: map[int]accesslog.Consumer{}}
-	p, err := newPipeline(c, known, r.print, slog.New(slog.DiscardHandler))
+	p, err := newPipeline(c, known, drawing(r.print, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

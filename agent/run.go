@@ -24,6 +24,7 @@ type Agent struct {
 	log      *slog.Logger
 	pipeline *Pipeline
 	watcher  *watch.Watcher // nil where there is no cluster
+	files    *files         // nil where none are followed
 	receiver *receiver
 	admin    *admin
 	ready    atomic.Bool
@@ -44,12 +45,17 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	a := &Agent{started: c, log: log, watcher: watcher, failed: make(chan error, 16), parted: make(chan struct{})}
 	a.cfg.Store(c)
 	a.reloads.note(c)
-	if a.pipeline, err = newPipeline(c, watcher.Index(), print, log); err != nil {
+	if a.pipeline, err = newPipeline(c, watcher.Index(), drawing(print, log), log); err != nil {
 		a.watcher.Stop()
 		return nil, err
 	}
 	if a.receiver, err = listen(&c.Receive, a.pipeline, log); err != nil {
 		a.watcher.Stop()
+		return nil, err
+	}
+	if a.files, err = a.pipeline.follow(c, log); err != nil {
+		a.watcher.Stop()
+		a.receiver.close()
 		return nil, err
 	}
 	if a.admin, err = newAdmin(a); err != nil {
@@ -64,6 +70,7 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	a.joining.Go(func() { a.pipeline.join(a.parted) })
 	a.joining.Go(func() { a.pipeline.govern(a.parted) })
 	a.receiver.serve(a.failed)
+	a.files.run()
 	a.admin.serve(a.failed)
 	a.ready.Store(true)
 	a.announce(print != nil)
@@ -96,6 +103,7 @@ func (a *Agent) Stop() {
 	a.log.Info("alspan is stopping", "within", within)
 	// Streams that wait for memory must come to an end, too.
 	refuse := time.AfterFunc(within/2, a.pipeline.core.Refuse)
+	a.files.halt()
 	a.receiver.stop(within)
 	close(a.parted)
 	a.joining.Wait()
@@ -106,6 +114,7 @@ func (a *Agent) Stop() {
 	a.senders.Wait()
 	deadline.Stop()
 	a.abort()
+	a.files.done(a.log)
 	a.pipeline.close()
 	a.admin.stop()
 	a.watcher.Stop()

@@ -38,7 +38,7 @@ func manyAtOnce(t *testing.T, memory config.Size) {
 	c.Export.Batch.Age, c.Correlate.Wait, c.Correlate.SpanWait, c.Correlate.Memory = time.Millisecond, 40*time.Millisecond, 20*time.Millisecond, memory
 	c.Export.WhenFull = "wait"
 	r := &rig{t: t, began: time.Now(), parted: make(chan struct{})}
-	p, err := newPipeline(c, nil, r.print, slog.New(slog.DiscardHandler))
+	p, err := newPipeline(c, nil, drawing(r.print, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (t *Table) firstAttempt(n *Node) {
 		return
 	}
 	n.attempts.Store(true)
-	for _, l := range []*list{&t.entries, &t.twins} {
+	for _, l := range []*list{&t.entries, &t.twins, &t.parks} {
 		for e := l.first; e != nil; e = e.foll {
 			if e.Logger.node == n {
 				t.head(e)

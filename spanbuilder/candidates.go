@@ -8,7 +8,7 @@ func (t *Table) partner(i *Item) (best *Item) {
 		if i.What != EntryItem {
 			e, s = p, i
 		}
-		if i.What != p.What && !p.Replaces && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
+		if i.What != p.What && !p.Replaces && !p.parked && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
 			best = p
 		}
 	}
@@ -17,7 +17,7 @@ func (t *Table) partner(i *Item) (best *Item) {
 
 // fits tells whether the entry e and the span s may be of one request.
 func (t *Table) fits(e *Item, s *facts) bool {
-	if e.Start/1e3 != s.Start/1e3 || e.Code != s.Code || e.Node != s.Node && e.Node != 0 && s.Node != 0 {
+	if !e.beganWith(s) || e.Code != s.Code || e.Node != s.Node && e.Node != 0 && s.Node != 0 {
 		return false
 	}
 	if e.HasID || s.HasID {
@@ -27,6 +27,14 @@ func (t *Table) fits(e *Item, s *facts) bool {
 	t.read(e)
 	trace, known := t.id.traceOf(s.Tracer)
 	return !known || trace == s.Trace
+}
+
+// beganWith tells whether the entry e and the span s began at the same time, as far as e tells its own.
+func (e *Item) beganWith(s *facts) bool {
+	if e.Coarse {
+		return e.Start/1e6 == s.Start/1e6
+	}
+	return e.Start/1e3 == s.Start/1e3
 }
 
 // nearer tells whether a ends nearer to f than b does, or came earlier.

@@ -32,6 +32,7 @@ const (
 	roleRequest role = 'r' // not an id: the key by which entries and spans meet
 	roleAttempt role = 'a' // not an id: the key by which attempts and their requests meet
 	rolePrint   role = 'p' // not an id: the fingerprint of an entry
+	roleTwin    role = 'w' // not an id: the same, without what not all forms of a log have
 )
 
 // derivation has the buffer in which the inputs of hashes are put together, kept from entry to entry.
@@ -74,7 +75,11 @@ func (in input) entry(e *wire.Entry, l *Logger) input {
 	if e.TCP {
 		return in.bytes(e.Text(wire.StreamID)) // a UUID of its own for each connection
 	}
-	return in.requestID(e.Text(wire.RequestID))
+	in = in.requestID(e.Text(wire.RequestID))
+	if l.form != FromALS { // their times are rounded
+		in = in.bytes(e.Text(wire.StreamID))
+	}
+	return in
 }
 
 // sum gives the XXH3 hash of in (64 bits).

@@ -54,7 +54,7 @@ func (t *Table) followFor(stage int) int64 {
 	if stage == 0 {
 		return int64(t.o.SpanWait)
 	}
-	return int64(t.o.Wait + t.o.SpanWait)
+	return int64(t.o.Wait + max(t.o.SpanWait, t.o.FileWait))
 }
 
 // unfollow takes s out of all in which it waits for its request.

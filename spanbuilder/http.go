@@ -111,8 +111,8 @@ func (r *request) requestAttributes() {
 	r.block(pick(tlsBlocks[:], e.TLSVersion))
 	r.text(userAgentOriginalKey, e.At(wire.UserAgent))
 	if !e.TCP {
-		r.int(httpRequestBodySizeKey, int64(e.RequestBody))
-		r.int(httpResponseBodySizeKey, int64(e.ResponseBody))
+		r.bodySize(httpRequestBodySizeKey, e.RequestBody)
+		r.bodySize(httpResponseBodySizeKey, e.ResponseBody)
 	}
 	r.otherSide()
 	for _, key := range r.b.opts.RequestHeaders {
@@ -128,6 +128,13 @@ func (r *request) requestAttributes() {
 		if ok {
 			r.texts("http.response.header.", key, v)
 		}
+	}
+}
+
+// bodySize writes the size of a body. That a line or record does not tell it looks as if there was none.
+func (r *request) bodySize(k *key, n uint64) {
+	if n > 0 || r.l.form == FromALS {
+		r.int(k, int64(n))
 	}
 }
 

@@ -83,6 +83,18 @@ func (i *Identity) HasContext() bool {
 	return false
 }
 
+// HasTrace tells whether those headers, or the ids that a line or record has beside them, tell the trace of e.
+func (i *Identity) HasTrace(e *wire.Entry, l *Logger) bool {
+	if i.HasContext() {
+		return true
+	}
+	if l.form == FromALS {
+		return false
+	}
+	trace, _ := i.tags.ids(e)
+	return !trace.IsZero()
+}
+
 // Read finds out what e, whose headers were read, says about its place, and takes what its start entry has said.
 func (i *Identity) Read(e *wire.Entry, l *Logger) {
 	var s Started
@@ -241,6 +253,9 @@ func (i *Identity) complete(v *evidence, c *Claim) {
 		if c.Trace.IsZero() {
 			c.Trace = v.logged.Trace
 		}
+	}
+	if c.Trace.IsZero() {
+		c.Trace = v.tagTrace
 	}
 	if c.Trace.IsZero() {
 		c.Trace = i.newTrace(v.entry, v.logger)

@@ -30,6 +30,8 @@ type facts struct {
 	Code       uint32 // of the response
 	HasID      bool   // there is an x-request-id
 	Tracer     propagation.Format
+	Coarse     bool   // of an entry: its start has whole milliseconds
+	CoarseKey  bool   // so have the entries of its node
 	Arrived    int64  // nanoseconds of the join's clock
 	Request    uint64 // hash of x-request-id and start, see requestKey
 	Start, End uint64 // Unix nanoseconds
@@ -50,6 +52,7 @@ type Item struct {
 	Logger     *Logger
 	Started    Started
 	Print      uint64
+	Twin       uint64 // the fingerprint that it has in common with the entry in other forms, 0 if there are none
 	Attempts   uint64 // what it has in common with attempts of the same request, see attemptKey
 	HasContext bool
 	Up         bool // a host was reached
@@ -75,6 +78,7 @@ type table struct {
 	list       *list
 	prev, foll *Item              // in the list
 	pair       *Item              // the entry that was joined with this span
+	parked     bool               // this entry does not meet its span yet: a better copy may come
 	half       *half              // what is known of others with this span's id
 	head       *head              // what attempts ask of this entry
 	stage      int                // of an attempt: which of its waits
@@ -102,32 +106,38 @@ func (d *derivation) attemptKey(id []byte, node uint64) uint64 {
 
 // seenKey gives a request's key in the memory of requests: what both signals know, and tells those with one request key
 // apart. That is the microsecond, the node, the code.
-func seenKey(request, start, node uint64, code uint32) uint64 {
+// Where entries do not tell microseconds, it is the rest.
+func seenKey(request, start, node uint64, code uint32, coarse bool) uint64 {
+	if coarse {
+		start -= start % 1e6
+	}
 	h := (request ^ start/1e3*0x9e3779b97f4a7c15 ^ node ^ uint64(code)<<32) * 0xd6e8feb86659fd93
 	return (h ^ h>>32) * 0xd6e8feb86659fd93
 }
 
 // Key gives the item's key in the memory of requests.
 func (i *Item) Key() recent.Key {
-	return recentKey(seenKey(i.Request, i.Start, i.Node, i.Code))
+	return recentKey(seenKey(i.Request, i.Start, i.Node, i.Code, i.CoarseKey))
 }
 
 // Keys are the fingerprints of an entry: what it has in common with its span, roughly and exactly, and with other reports
-// of the same request.
-type Keys struct{ Request, Seen, Print uint64 }
+// of the same request, in the same form and in others.
+type Keys struct{ Request, Seen, Print, Twin uint64 }
 
 // requestKeys gives what e, which l has logged, has in common with its span.
 func (d *derivation) requestKeys(e *wire.Entry, l *Logger) (request, seen uint64) {
 	start, _ := e.Start.Unix()
 	node := l.nodeName()
 	request = d.requestKey(e.Text(wire.RequestID), node, start)
-	return request, seenKey(request, start, node, e.Code)
+	return request, seenKey(request, start, node, e.Code, l.node.coarse.Load())
 }
 
 // Keys gives those of e. A record that is told apart by the context that was sent with it has none until its headers were
 // read, see Print.
 func (id *Identity) Keys(e *wire.Entry, l *Logger) (k Keys) {
+	l.Coarse(e)
 	k.Request, k.Seen = id.requestKeys(e, l)
+	k.Twin = id.twin(e, l)
 	if !byContext(e) {
 		k.Print = id.Print(e, l)
 	}
@@ -142,26 +152,27 @@ func byContext(e *wire.Entry) bool {
 func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, k Keys, now int64) {
 	start, _ := e.Start.Unix()
 	rid := e.Text(wire.RequestID)
-	*i = Item{Logger: l, Pod: id.Pod, Started: id.taken, Print: k.Print}
+	*i = Item{Logger: l, Pod: id.Pod, Started: id.taken, Print: k.Print, Twin: k.Twin}
 	i.facts = facts{What: EntryItem, Arrived: now, Request: k.Request, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0}
+	i.Coarse, i.CoarseKey = e.Coarse, l.node.coarse.Load()
 	if e.Type == wire.UpstreamEnd {
 		i.What = AttemptItem
 	}
 	if i.What == AttemptItem || l.node.attempts.Load() {
 		i.Attempts = id.attemptKey(rid, i.Node)
 	}
-	i.HasContext, i.Up = id.HasContext(), e.HasUpstream()
+	i.HasContext, i.Up = id.HasTrace(e, l), e.HasUpstream()
 	if v := &id.found; v.logged != nil {
 		i.Trace, i.ID = v.logged.Trace, v.logged.Span
 	}
 }
 
-// nodeName gives the hash of the node's id, 0 when it has none.
+// nodeName gives the key of the node, 0 when it is not known.
 func (l *Logger) nodeName() uint64 {
-	if len(l.nodeID) == 0 {
+	if !l.named {
 		return 0
 	}
-	return l.nodeHash
+	return l.key
 }
 
 // Print gives the fingerprint of e, whose headers id has just read: all reports of one request have it in common, whoever logged
@@ -237,7 +248,7 @@ func (p *Spans) Look(i *Item, s *wire.Span, o *Origin, tracer propagation.Format
 		return false
 	}
 	if p.node = node; len(node) > 0 {
-		i.Node = p.hash(node)
+		i.Node = p.nodeKey(node)
 	}
 	switch {
 	case len(rid) > 0 || len(node) > 0 || s.Kind == kindServer: // the span of an attempt names no node

@@ -94,6 +94,7 @@ func (t *Table) unpaired(i *Item, c *Claim) {
 func (t *Table) lateEntry(i *Item, g *departed) {
 	t.read(i)
 	t.met(i.Logger)
+	t.loggers.adopt(i.Logger, g.Node)
 	c := &t.claim
 	t.id.Prove(c)
 	h := g.head()

@@ -39,15 +39,19 @@ type Logger struct {
 	region, zone     string
 	cluster, version string
 	nodeID, logName  []byte
-	nameBlock        block // the attribute for logName, when it is a short one
-	nodeHash         uint64
+	nameBlock        block  // the attribute for logName, when it is a short one
+	nodeHash         uint64 // of the node's id
+	key              uint64 // of the node, see nodeKey
+	named            bool   // the node is known
+	form             Form
 	node             *Node
-	pod              nodeName   // that the node's id names
-	index            uint16     // by which Loggers.at finds it
-	old              bool       // an Envoy before 1.39, or of unknown version
-	sidecar          netip.Addr // the pod's address when the node is an Istio sidecar
-	istio            bool       // the node is Istio's
-	told             *told      // of all loggers
+	successor        atomic.Pointer[Logger] // of one that names no node: what it is now known to be
+	pod              nodeName               // that the node's id names
+	index            uint16                 // by which Loggers.at finds it
+	old              bool                   // an Envoy before 1.39, or of unknown version
+	sidecar          netip.Addr             // the pod's address when the node is an Istio sidecar
+	istio            bool                   // the node is Istio's
+	told             *told                  // of all loggers
 
 	logsTraceState atomic.Bool // a tracestate was seen, so the logger lists that header
 	wentWithout    atomic.Bool // a tagged request went upstream without a tracestate
@@ -147,11 +151,17 @@ func (l *Logger) said() Relation {
 	return Unsaid
 }
 
-// Find gives the logger with that node and log name; from is the sender's address. Nothing of the arguments is kept.
+// Find gives the logger of an ALS stream with that node and log name; from is the sender's address. Nothing of the arguments is kept.
 func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger {
-	key := string(appendLoggerKey(nil, node, logName, from))
+	return s.Of(Who{Node: node, LogName: logName, From: from, Form: FromALS})
+}
+
+// Of gives the logger that who is. Nothing of the argument is kept.
+func (s *Loggers) Of(who Who) *Logger {
+	node, logName := who.Node, who.LogName
+	key := string(who.appendKey(nil))
 	if l, ok := s.known.Get(key); ok {
-		return l
+		return l.now()
 	}
 	l := &Logger{
 		nodeID:   bytes.Clone(node.ID),
@@ -159,6 +169,9 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 		zone:     string(node.Zone),
 		cluster:  string(node.Cluster),
 		nodeHash: new(derivation).hash(node.ID),
+		key:      new(derivation).nodeKey(node.ID),
+		named:    len(node.ID) > 0,
+		form:     who.Form,
 		logName:  bytes.Clone(logName),
 		told:     &s.settings,
 		old:      node.Major == 0 || node.Major == 1 && node.Minor <= 38,
@@ -166,16 +179,19 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 	if node.Major > 0 {
 		l.version = fmt.Sprintf("%d.%d.%d", node.Major, node.Minor, node.Patch)
 	}
-	if l.node = new(Node); len(node.ID) > 0 {
-		l.node = s.nodes.find(l.nodeHash)
+	if l.node = new(Node); l.named {
+		l.node = s.nodes.find(l.key)
 	}
+	l.node.use(l.form)
 	if l.cluster != "" {
 		l.node.cluster.Store(&l.cluster)
 	}
 	if len(logName) <= 32 && wire.ASCII(logName) {
 		l.nameBlock = newBlock(envoyLogNameKey.name, string(logName))
 	}
-	l.pod = namedBy(string(l.nodeID))
+	if l.pod = namedBy(string(l.nodeID)); who.Pod != "" {
+		l.pod = nodeName{who.Namespace, who.Pod}
+	}
 	if id, ok := parseIstio(string(node.ID)); ok {
 		if l.istio = true; id.role == "sidecar" {
 			l.sidecar = id.ip
@@ -183,14 +199,25 @@ func (s *Loggers) Find(node *wire.Node, logName []byte, from netip.Addr) *Logger
 	}
 	l.index = uint16(s.next.Add(1) % maxLoggers)
 	if old, ok, _ := s.known.PeekOrAdd(key, l); ok {
-		return old
+		return old.now()
 	}
 	s.byIndex[l.index].Store(l)
 	return l
 }
 
-func appendLoggerKey(dst []byte, node *wire.Node, logName []byte, from netip.Addr) []byte {
-	for _, part := range [][]byte{node.ID, node.Cluster, node.Region, node.Zone, logName} {
+// now gives what l is by now.
+func (l *Logger) now() *Logger {
+	if next := l.successor.Load(); next != nil {
+		return next
+	}
+	return l
+}
+
+// appendKey appends what tells loggers apart.
+func (w *Who) appendKey(dst []byte) []byte {
+	node := w.Node
+	dst = append(dst, byte(w.Form))
+	for _, part := range [][]byte{node.ID, node.Cluster, node.Region, node.Zone, w.LogName, []byte(w.Namespace), []byte(w.Pod)} {
 		dst = wire.AppendVarint(dst, uint64(len(part)))
 		dst = append(dst, part...)
 	}
@@ -198,7 +225,7 @@ func appendLoggerKey(dst []byte, node *wire.Node, logName []byte, from netip.Add
 		dst = wire.AppendVarint(dst, uint64(n))
 	}
 	if len(node.ID) == 0 {
-		dst = from.AppendTo(dst) // nodes without an id are told apart by their address
+		dst = w.From.AppendTo(dst) // nodes without an id are told apart by their address
 	}
 	return dst
 }

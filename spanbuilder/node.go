@@ -14,6 +14,7 @@ type Node struct {
 	spans    atomic.Bool  // it has exported a span of a downstream request
 	attempts atomic.Bool  // it logs each attempt
 	alone    atomic.Int32 // spans in a row that met no entry
+	forms
 
 	service atomic.Pointer[string] // the name under which its tracer exports
 	cluster atomic.Pointer[string] // what it says of itself in its access logs

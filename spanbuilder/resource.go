@@ -59,6 +59,10 @@ func (s *Senders) describe(l *Logger, p *pods.Pod) (resource []byte, service str
 		a.add("k8s.pod.name", id.pod)
 		a.add("k8s.namespace.name", id.namespace)
 		a.add("k8s.pod.ip", id.ip.String())
+	} else if l.pod.namespace != "" {
+		a.add("service.namespace", l.pod.namespace)
+		a.add("k8s.pod.name", l.pod.name)
+		a.add("k8s.namespace.name", l.pod.namespace)
 	} else {
 		a.add("service.instance.id", string(l.nodeID))
 		if podName.Match(l.nodeID) && len(l.nodeID) <= maxPodName {

@@ -23,6 +23,7 @@ const (
 type JoinOptions struct {
 	Wait     time.Duration // an entry for its span
 	SpanWait time.Duration // a span for its entry, and an attempt for its request
+	FileWait time.Duration // a span for its entry, where Envoy writes that to a file
 	Unpaired Unpaired
 }
 
@@ -53,6 +54,8 @@ type Table struct {
 	entries   list                           // for their spans
 	spans     list                           // for their entries
 	twins     list                           // poor entries, for a copy with trace context
+	parks     list                           // entries, for the copy in a better form
+	spansLate list                           // spans of nodes whose entries come from files
 	holds     list                           // spans whose id may be shared, when all else is decided
 	tries     [3]list                        // attempts, by how long they have waited
 	callers   list                           // Envoy's CLIENT spans, for their attempts
@@ -224,7 +227,7 @@ func (t *Table) meet(i *Item) {
 	}
 	i.next = t.waiting[i.Request]
 	t.waiting[i.Request] = i
-	l.push(i)
+	l.insert(i)
 }
 
 // listFor tells how long i waits: as long as the items of that list; not at all for nil.
@@ -232,6 +235,9 @@ func (t *Table) listFor(i *Item) *list {
 	if i.What == ProxySpan {
 		if i.Node == 0 || t.node(i.Node).alone.Load() >= mostAlone {
 			return nil
+		}
+		if t.node(i.Node).late.Load() {
+			return &t.spansLate
 		}
 		return &t.spans
 	}
@@ -310,6 +316,7 @@ func (t *Table) met(l *Logger) {
 func (t *Table) joined(e, s *Item) {
 	t.read(e)
 	t.met(e.Logger)
+	t.loggers.adopt(e.Logger, s.Node)
 	t.id.learnRelation(s)
 	h, is := e.head, t.spanHead(s)
 	s.pair = e

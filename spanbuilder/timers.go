@@ -16,6 +16,8 @@ func (t *Table) due() (l *list, at int64) {
 	look(&t.entries, int64(t.o.Wait))
 	look(&t.spans, int64(t.o.SpanWait))
 	look(&t.twins, int64(t.o.SpanWait))
+	look(&t.parks, int64(t.o.SpanWait)/2)
+	look(&t.spansLate, int64(max(t.o.FileWait, t.o.SpanWait)))
 	look(&t.callers, int64(t.o.SpanWait))
 	for n := range t.tries {
 		look(&t.tries[n], t.stage(n))
@@ -48,6 +50,8 @@ func (t *Table) expire(l *list) {
 	case &t.holds:
 		l.remove(i)
 		t.letGo(i)
+	case &t.parks:
+		t.unpark(i)
 	case &t.followers.lists[0], &t.followers.lists[1]:
 		t.goesOn(i)
 	case &t.callers:
@@ -89,7 +93,7 @@ func (t *Table) Evict() bool {
 		switch l {
 		case &t.entries:
 			came += t.entryWait.usual
-		case &t.spans:
+		case &t.spans, &t.spansLate:
 			came += t.spanWait.usual
 		}
 		if oldest == nil || came < at {
@@ -116,8 +120,8 @@ func (t *Table) Drain(now int64) {
 }
 
 // lists gives every list in which items wait: requests before their attempts, which go by what becomes of them.
-func (t *Table) lists() [10]*list {
-	return [...]*list{&t.entries, &t.spans, &t.twins, &t.holds, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.followers.lists[0], &t.followers.lists[1]}
+func (t *Table) lists() [12]*list {
+	return [...]*list{&t.parks, &t.entries, &t.spans, &t.spansLate, &t.twins, &t.holds, &t.callers, &t.tries[0], &t.tries[1], &t.tries[2], &t.followers.lists[0], &t.followers.lists[1]}
 }
 
 // Oldest gives when the item came that has waited for longest, 0 if none waits.

@@ -1,6 +1,6 @@
 package spanbuilder
 
-// Two loggers may log one request, with different headers. The entry with a trace context counts.
+// Two loggers may log one request, with different headers or in different forms. The better entry counts, see rank.
 
 // addEntry takes the record of a request.
 func (t *Table) addEntry(i *Item) {
@@ -13,13 +13,32 @@ func (t *Table) addEntry(i *Item) {
 		i = better
 	}
 	t.head(i)
+	if i.Logger.lesser.Load() && !t.crowded(i.Request) {
+		t.park(i)
+		return
+	}
 	t.meet(i)
 }
 
-// replace takes a copy with trace context of an entry that came without. It takes the place of that one if it still waits.
+// park lets an entry wait for the copy in a better form, before it may meet its span.
+func (t *Table) park(i *Item) {
+	i.parked = true
+	i.next = t.waiting[i.Request]
+	t.waiting[i.Request] = i
+	t.parks.push(i)
+}
+
+// unpark lets go an entry whose copy has not come.
+func (t *Table) unpark(i *Item) {
+	t.unwait(i)
+	i.parked = false
+	t.meet(i)
+}
+
+// replace takes a better copy of an entry, one with a trace context or in a better form. It takes the place of that one if it still waits.
 func (t *Table) replace(i *Item) {
 	for old := t.waiting[i.Request]; old != nil; old = old.next {
-		if old.What == EntryItem && old.Print == i.Print && !old.HasContext && !old.Replaces {
+		if old.What == EntryItem && !old.Replaces && old.copies(i) && old.rank() < i.rank() {
 			i.Replaces = false
 			t.unwait(old)
 			if i.head = old.head; i.head == nil {
@@ -45,7 +64,7 @@ func (t *Table) replace(i *Item) {
 // overtaking gives the better copy of the entry i that has come before it.
 func (t *Table) overtaking(i *Item) *Item {
 	for better := t.waiting[i.Request]; better != nil; better = better.next {
-		if better.Replaces && better.Print == i.Print {
+		if better.Replaces && better.copies(i) {
 			t.unwait(better)
 			better.Replaces = false
 			return better

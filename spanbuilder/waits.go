@@ -32,6 +32,7 @@ type meetings struct {
 	oddIDs   atomic.Bool  // a request whose x-request-id is no UUID has met its span
 	reasons  atomic.Bool  // an x-request-id has said that its request was sampled
 	poor     atomic.Bool  // another logger logs the same requests with more headers
+	lesser   atomic.Bool  // the same requests are logged in a better form
 
 	relations [propagation.NumFormats]atomic.Int32 // what the logged id in that format was at the last meeting
 }
@@ -98,7 +99,7 @@ func (t *Requests) Joins(i *Item, o Unpaired, now uint64) bool {
 		return true
 	}
 	l := i.Logger
-	waits := i.Waits && l.expects() || !i.HasContext && l.poor.Load() || l.node.attempts.Load()
+	waits := i.Waits && l.expects() || !i.HasContext && l.poor.Load() || l.lesser.Load() || l.node.attempts.Load()
 	return t.Entry(i, waits, i.Silent || i.Waits && l.seals(o), now)
 }
 

@@ -30,12 +30,24 @@ type Config struct {
 
 // Receive is how access logs and spans come in.
 type Receive struct {
-	GRPC   Listener
-	ALS    Listener
-	HTTP   Listener
-	Zipkin Listener
-	TLS    ServerTLS
-	Limits Limits
+	GRPC    Listener
+	ALS     Listener
+	HTTP    Listener
+	Zipkin  Listener
+	Records string
+	Files   Files
+	Fields  map[string]string
+	TLS     ServerTLS
+	Limits  Limits
+}
+
+// Files is which log files are followed.
+type Files struct {
+	Paths     []string
+	Nodes     map[string]string
+	Positions string
+	Flush     time.Duration
+	MaxLine   Size
 }
 
 // Listener is a place to listen on, as host:port; an empty Address is off.

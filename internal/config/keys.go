@@ -34,6 +34,16 @@ func (r *Receive) declare() *node {
 			key("address", &r.HTTP.Address, ":4318", "Where it listens.", checked("host:port, or empty for off", orOff(address)))),
 		section("zipkin", "The listener for spans as Zipkin v2, in JSON or protobuf, at any path, usually `/api/v2/spans`.",
 			key("address", &r.Zipkin.Address, ":9411", "Where it listens.", checked("host:port, or empty for off", orOff(address)))),
+		key("records", &r.Records, "entries",
+			"What becomes of OTLP log records that are Envoy's access log (`envoy.access_loggers.open_telemetry`): `entries` of an access log, "+
+				"or `forward`, like all other logs.",
+			oneOf("entries", "forward")),
+		r.Files.declare(),
+		key("fields", &r.Fields, map[string]string{},
+			"What the values in JSON lines and log records are, by the names that they have there; members of an object within are `object.member`. The names that "+
+				"Contour, Envoy Gateway and Istio use, and those of the fields themselves, are known. `request_header.NAME`, "+
+				"`response_header.NAME` and `tag.NAME` are a header and a custom tag of that name.",
+			keyed("name in the log", notEmpty), checked("field, such as request_id", logField)),
 		section("tls", "TLS of all these listeners. Without a certificate they are plaintext.",
 			key("cert_file", &r.TLS.CertFile, "", "Certificate chain, PEM. Needs `key_file`.", checked("file name", nil)),
 			key("key_file", &r.TLS.KeyFile, "", "Private key of `cert_file`, PEM.", checked("file name", nil)),

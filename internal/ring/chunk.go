@@ -3,6 +3,7 @@ package ring
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // Chunk is a piece of memory with runs of encoded spans.
@@ -16,6 +17,7 @@ type Chunk struct {
 	open   atomic.Int64 // spans as of the last End, for those who only count
 	next   *Chunk       // in the stack of large chunks
 	refs   atomic.Int32
+	born   atomic.Int64 // when it was taken, in Unix nanoseconds; 0: it is free
 	// Of a chunk that was left to a transport: whether its place got new memory, and what is done if it is never released.
 	replaced bool
 	cleanup  runtime.Cleanup
@@ -54,6 +56,7 @@ func (k *Chunk) begin(size int) {
 	}
 	k.used, k.spans, k.runs = 0, 0, k.runs[:0]
 	k.open.Store(0)
+	k.born.Store(time.Now().UnixNano())
 	k.refs.Store(1) // of its owner, at last the batch that gathers it
 }
 
@@ -65,6 +68,7 @@ func (k *Chunk) room() int { return len(k.buf) - k.used }
 func (c *Core) leave(k *Chunk) {
 	size := int64(len(k.buf))
 	k.leftOver = true
+	k.born.Store(0)
 	k.replaced = c.left.Add(size) <= c.opts.Memory/leftShare
 	if k.number != largeNumber {
 		c.chunks[k.number].Store(nil) // else the arena would keep it from being collected

@@ -175,6 +175,23 @@ func (c *Core) Held() int64 {
 // Percent tells how much of the arena is not free.
 func (c *Core) Percent() int { return int(c.Held()) * 100 / len(c.chunks) }
 
+// Oldest gives when the chunk was begun that has been held for longest: what was written before that has left. It is the zero time if
+// none is held. Large spans, which have chunks of their own, are not looked at.
+func (c *Core) Oldest() (at time.Time) {
+	first := int64(0)
+	for i := range c.chunks {
+		if k := c.chunks[i].Load(); k != nil {
+			if born := k.born.Load(); born != 0 && (first == 0 || born < first) {
+				first = born
+			}
+		}
+	}
+	if first != 0 {
+		at = time.Unix(0, first)
+	}
+	return at
+}
+
 // Left gives the bytes that a transport holds although their batch has ended.
 func (c *Core) Left() int64 { return c.left.Load() }
 
@@ -238,6 +255,7 @@ func (c *Core) push(k *Chunk) {
 
 // release makes the place of a chunk that nobody holds free for the next producer.
 func (c *Core) release(k *Chunk) {
+	k.born.Store(0)
 	if c.opts.OnFree != nil {
 		c.opts.OnFree(k.buf)
 	}

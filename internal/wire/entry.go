@@ -84,6 +84,8 @@ type Facts struct {
 	TCP          bool
 	Intermediate bool
 	HasCode      bool // false when no response was sent
+	// Coarse is for the walker's caller to set: the entry was made of a log line that tells whole milliseconds.
+	Coarse bool
 	Type         AccessLogType
 
 	Code       uint32 // of the response

@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // ResponseFlags is the set of Envoy's response flags of one entry: bit n-1 is field n of the ResponseFlags message.
 type ResponseFlags uint32
 
@@ -10,8 +12,26 @@ const DownstreamTermination ResponseFlags = 1 << 14
 var flagNames = [...]string{"LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "UAEX", "RLSE", "DC", "URX",
 	"SI", "IH", "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM", "DF", "DR"}
 
-// unauthorized_details is a message; all others are booleans.
-const unauthorized = 13
+// The same in %RESPONSE_FLAGS_LONG%.
+var longFlagNames = [...]string{"FailedLocalHealthCheck", "NoHealthyUpstream", "UpstreamRequestTimeout", "LocalReset", "UpstreamRemoteReset",
+	"UpstreamConnectionFailure", "UpstreamConnectionTermination", "UpstreamOverflow", "NoRouteFound", "DelayInjected", "FaultInjected",
+	"RateLimited", "UnauthorizedExternalService", "RateLimitServiceError", "DownstreamConnectionTermination", "UpstreamRetryLimitExceeded",
+	"StreamIdleTimeout", "InvalidEnvoyRequestHeaders", "DownstreamProtocolError", "UpstreamMaxStreamDurationReached", "ResponseFromCacheFilter",
+	"NoFilterConfigFound", "DurationTimeout", "UpstreamProtocolError", "NoClusterFound", "OverloadManagerTerminated", "DnsResolutionFailed",
+	"DownstreamRemoteReset"}
+
+// FlagNumber gives the number of the field of ResponseFlags for a flag by its short or long name, 0 for a name that is not known.
+func FlagNumber(name string) uint32 {
+	i := slices.Index(flagNames[:], name)
+	if i < 0 {
+		i = slices.Index(longFlagNames[:], name)
+	}
+	return uint32(i + 1)
+}
+
+// FlagUnauthorized is the field unauthorized_details, which is a message; all others are booleans.
+const FlagUnauthorized = 13
+const unauthorized = FlagUnauthorized
 
 func (f *ResponseFlags) walk(b []byte, i, end int) bool {
 	for i < end {

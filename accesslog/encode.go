@@ -1,0 +1,389 @@
+package accesslog
+
+import (
+	"bytes"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// encoder makes an encoded HTTPAccessLogEntry (envoy/data/accesslog/v3/accesslog.proto) of values in text form. The pieces of a message
+// that is there twice merge, so each value is written as it comes, in the messages around it.
+type encoder struct {
+	fields *Fields
+	out    []byte
+	has    [numFields]bool
+	mark   Mark
+	node   []byte // that the values name
+	log    []byte
+	known  map[string]target // what was found for names
+}
+
+// Field numbers of HTTPAccessLogEntry and of the messages in it.
+const (
+	entryCommon, entryProtocol, entryRequest, entryResponse = 1, 2, 3, 4
+
+	commonRemote, commonLocal, commonTLS, commonStart = 2, 3, 4, 5
+	commonUpstreamHost, commonCluster, commonFlags    = 13, 15, 16
+	commonUpstreamFailure, commonRoute, commonDirect  = 18, 19, 20
+	commonTags, commonDuration, commonAttempts        = 22, 23, 24
+	commonTermination, commonStreamID                 = 25, 26
+	commonDownstreamFailure, commonType               = 28, 33
+
+	requestMethodField, requestScheme, requestAuthority, requestPath = 1, 2, 3, 5
+	requestUserAgent, requestForwardedFor, requestIDField            = 6, 8, 9
+	requestOriginalPath, requestBodyBytes, requestHeaders            = 10, 12, 13
+	responseCodeField, responseBodyBytes, responseHeaders            = 1, 3, 4
+	responseTrailers, responseDetails                                = 5, 6
+)
+
+// Fields of strings: in which message of the entry, and with which number.
+var textFields = map[field][2]uint32{
+	isPath: {entryRequest, requestPath}, isOriginalPath: {entryRequest, requestOriginalPath}, isAuthority: {entryRequest, requestAuthority},
+	isScheme: {entryRequest, requestScheme}, isRequestID: {entryRequest, requestIDField}, isUserAgent: {entryRequest, requestUserAgent},
+	isForwardedFor: {entryRequest, requestForwardedFor}, isUpstreamCluster: {entryCommon, commonCluster}, isRouteName: {entryCommon, commonRoute},
+	isUpstreamFailure: {entryCommon, commonUpstreamFailure}, isDownstreamFailure: {entryCommon, commonDownstreamFailure},
+	isTerminationDetails: {entryCommon, commonTermination}, isResponseCodeDetails: {entryResponse, responseDetails},
+}
+
+var addressFields = map[field]uint32{isUpstreamHost: commonUpstreamHost, isDownstreamRemote: commonRemote, isDownstreamLocal: commonLocal, isDownstreamDirect: commonDirect}
+
+// The values of enums, by what Envoy's operators print.
+var (
+	methods   = []string{"", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+	protocols = []string{"", "HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3"}
+	versions  = []string{"", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"}
+	logTypes  = []string{"NotSet", "TcpUpstreamConnected", "TcpPeriodic", "TcpConnectionEnd", "DownstreamStart", "DownstreamPeriodic", "DownstreamEnd",
+		"UpstreamPoolReady", "UpstreamPeriodic", "UpstreamEnd", "DownstreamTunnelSuccessfullyEstablished", "UdpTunnelUpstreamConnected",
+		"UdpPeriodic", "UdpSessionEnd", "TcpConnectionStart"}
+	grpcStatuses = []string{"OK", "CANCELED", "UNKNOWN", "INVALIDARGUMENT", "DEADLINEEXCEEDED", "NOTFOUND", "ALREADYEXISTS", "PERMISSIONDENIED",
+		"RESOURCEEXHAUSTED", "FAILEDPRECONDITION", "ABORTED", "OUTOFRANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATALOSS", "UNAUTHENTICATED"}
+)
+
+// reset makes e begin an entry.
+func (e *encoder) reset() {
+	e.out, e.has, e.mark, e.node, e.log = e.out[:0], [numFields]bool{}, 0, e.node[:0], e.log[:0]
+}
+
+// target tells what the value with that name is. Names are few, and what was found for them is kept.
+func (e *encoder) target(name []byte) target {
+	if t, ok := e.known[string(name)]; ok {
+		return t
+	}
+	const most = 4096
+	if e.known == nil || len(e.known) >= most {
+		e.known = map[string]target{}
+	}
+	t := e.fields.find(name)
+	e.known[string(name)] = t
+	return t
+}
+
+// absent tells whether a value says that there is none.
+func absent(v []byte) bool { return len(v) == 0 || len(v) == 1 && v[0] == '-' }
+
+// put takes a value. One that makes no sense where it is counts as absent; the first of two that are the same thing counts.
+func (e *encoder) put(t target, v []byte) {
+	if t.field == isRequestHeader && t.name == "tracestate" && len(v) == 0 { // an empty one is evidence, too
+		e.member(entryRequest, requestHeaders, t.name, v)
+		return
+	}
+	if t.field == ignored || absent(v) {
+		return
+	}
+	switch t.field {
+	case isRequestHeader:
+		e.member(entryRequest, requestHeaders, t.name, v)
+		return
+	case isResponseHeader:
+		e.member(entryResponse, responseHeaders, t.name, v)
+		return
+	case isCustomTag:
+		e.member(entryCommon, commonTags, t.name, v)
+		return
+	}
+	if e.has[t.field] {
+		return
+	}
+	e.has[t.field] = e.value(t.field, v)
+}
+
+// value writes the value of a field, false if it makes no sense.
+func (e *encoder) value(f field, v []byte) bool {
+	if at, ok := textFields[f]; ok {
+		e.text(at[0], at[1], v)
+		return true
+	}
+	if num, ok := addressFields[f]; ok {
+		return e.address(num, v)
+	}
+	switch f {
+	case isStartTime:
+		return e.start(v)
+	case isDuration:
+		return e.length(v)
+	case isMethod:
+		i := slices.Index(methods, string(v))
+		if i < 0 {
+			e.member(entryRequest, requestHeaders, ":method", v)
+			return true
+		}
+		e.uint(entryRequest, requestMethodField, uint64(i))
+	case isProtocol:
+		return e.enum(protocols, v, func(i uint64) { e.out = wire.AppendUint(e.out, entryProtocol, i) })
+	case isResponseCode:
+		code, err := strconv.ParseUint(string(v), 10, 16)
+		if err != nil {
+			return false
+		}
+		if code != 0 { // as in an entry, where no answer is no code
+			e.nested(entryResponse, responseCodeField, wire.AppendUint(nil, 1, code))
+		}
+	case isResponseFlags:
+		return e.flags(v)
+	case isBytesReceived:
+		return e.count(entryRequest, requestBodyBytes, v)
+	case isBytesSent:
+		return e.count(entryResponse, responseBodyBytes, v)
+	case isAttempts:
+		return e.count(entryCommon, commonAttempts, v)
+	case isServerName:
+		e.nested(entryCommon, commonTLS, wire.AppendBytes(nil, 3, v))
+	case isTLSVersion:
+		return e.enum(versions, v, func(i uint64) { e.nested(entryCommon, commonTLS, wire.AppendUint(nil, 1, i)) })
+	case isLogType:
+		return e.enum(logTypes, v, func(i uint64) { e.uint(entryCommon, commonType, i) })
+	case isGRPCStatus:
+		return e.status(v)
+	case isTraceID:
+		e.member(entryCommon, commonTags, e.fields.traceTag, v)
+	case isSpanID:
+		e.member(entryCommon, commonTags, e.fields.spanTag, v)
+	case isNodeID:
+		e.node = append(e.node[:0], v...)
+	case isLogName:
+		e.log = append(e.log[:0], v...)
+	}
+	return true
+}
+
+// nested writes a message within a message of the entry, text a string, uint an integer, member a member of a map.
+func (e *encoder) nested(outer, num uint32, v []byte) { e.text(outer, num, v) }
+
+func (e *encoder) text(outer, num uint32, v []byte) {
+	e.out = wire.AppendVarint(e.out, uint64(outer)<<3|wire.Bytes)
+	e.out = wire.AppendVarint(e.out, uint64(wire.SizeVarint(uint64(num)<<3)+wire.SizeVarint(uint64(len(v)))+len(v)))
+	e.out = wire.AppendBytes(e.out, num, v)
+}
+
+func (e *encoder) uint(outer, num uint32, v uint64) {
+	e.out = wire.AppendVarint(e.out, uint64(outer)<<3|wire.Bytes)
+	e.out = wire.AppendVarint(e.out, uint64(wire.SizeVarint(uint64(num)<<3)+wire.SizeVarint(v)))
+	e.out = wire.AppendUint(e.out, num, v)
+}
+
+func (e *encoder) member(outer, num uint32, name string, v []byte) {
+	size := func(n int) int { return 1 + wire.SizeVarint(uint64(n)) + n }
+	inner := size(len(name)) + size(len(v))
+	e.out = wire.AppendVarint(e.out, uint64(outer)<<3|wire.Bytes)
+	e.out = wire.AppendVarint(e.out, uint64(wire.SizeVarint(uint64(num)<<3)+wire.SizeVarint(uint64(inner))+inner))
+	e.out = wire.AppendVarint(wire.AppendVarint(e.out, uint64(num)<<3|wire.Bytes), uint64(inner))
+	e.out = wire.AppendBytes(wire.AppendBytes(e.out, 1, name), 2, v)
+}
+
+func (e *encoder) enum(names []string, v []byte, write func(uint64)) bool {
+	i := slices.Index(names, string(v))
+	if i > 0 {
+		write(uint64(i))
+	}
+	return i >= 0
+}
+
+func (e *encoder) count(outer, num uint32, v []byte) bool {
+	n, err := strconv.ParseUint(string(v), 10, 64)
+	if err == nil {
+		e.uint(outer, num, n)
+	}
+	return err == nil
+}
+
+// time writes a google.protobuf.Timestamp or Duration.
+func (e *encoder) time(num uint32, seconds int64, nanos int64) {
+	var room [24]byte
+	e.nested(entryCommon, num, wire.AppendUint(wire.AppendUint(room[:0], 1, uint64(seconds)), 2, uint64(nanos)))
+}
+
+// startLayout is that of %START_TIME% with any fraction and any zone.
+const (
+	startLayout = "2006-01-02T15:04:05.999999999Z07:00"
+	zoneLayout  = "2006-01-02T15:04:05.999999999Z0700"
+)
+
+// start takes the time at which the request began: in the form of %START_TIME%, or as a number since 1970, in seconds or as many
+// milliseconds, microseconds or nanoseconds as make sense.
+func (e *encoder) start(v []byte) bool {
+	text := string(v)
+	at, err := time.Parse(startLayout, text)
+	if err != nil {
+		at, err = time.Parse(zoneLayout, text)
+	}
+	exact := fraction(v) >= 6
+	if err != nil {
+		if at, exact, err = epoch(text); err != nil {
+			return false
+		}
+	}
+	e.startAt(at, exact)
+	return true
+}
+
+func (e *encoder) startAt(at time.Time, exact bool) {
+	if !exact {
+		e.mark |= Coarse
+	}
+	e.time(commonStart, at.Unix(), int64(at.Nanosecond()))
+}
+
+// fraction gives the number of digits behind the dot.
+func fraction(v []byte) (n int) {
+	_, rest, _ := bytes.Cut(v, []byte{'.'})
+	for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+func epoch(text string) (at time.Time, exact bool, err error) {
+	whole, part, _ := cut(text)
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return at, false, err
+	}
+	nanos, err := strconv.ParseInt((part + "000000000")[:9], 10, 64)
+	if err != nil || n < 0 || nanos < 0 {
+		return at, false, strconv.ErrSyntax
+	}
+	switch {
+	case n < 1e11: // seconds up to the year 5138
+		return time.Unix(n, nanos), len(part) >= 6, nil
+	case n < 1e14:
+		return time.UnixMilli(n).Add(time.Duration(nanos / 1e3)), len(part) >= 3, nil
+	case n < 1e17:
+		return time.UnixMicro(n), true, nil
+	}
+	return time.Unix(0, n), true, nil
+}
+
+func cut(number string) (whole, part string, dot bool) {
+	for i := range len(number) {
+		if number[i] == '.' {
+			return number[:i], number[i+1:], true
+		}
+	}
+	return number, "", false
+}
+
+// length takes a duration: in milliseconds, or with a unit.
+func (e *encoder) length(v []byte) bool {
+	ns := 0.0
+	if ms, err := strconv.ParseFloat(string(v), 64); err == nil {
+		ns = ms * 1e6
+	} else if d, err := time.ParseDuration(string(v)); err == nil {
+		ns = float64(d)
+	} else {
+		return false
+	}
+	if !(ns >= 0 && ns < math.MaxInt64/2) {
+		return false
+	}
+	n := int64(math.Round(ns))
+	e.time(commonDuration, n/1e9, n%1e9)
+	return true
+}
+
+// flags takes response flags by their short or long names, joined by commas.
+func (e *encoder) flags(v []byte) bool {
+	known := false
+	for name := range bytes.SplitSeq(v, []byte{','}) {
+		n := wire.FlagNumber(string(bytes.TrimSpace(name)))
+		if n == 0 {
+			continue
+		}
+		known = true
+		if n == wire.FlagUnauthorized { // message Unauthorized { Reason reason = 1; }
+			e.nested(entryCommon, commonFlags, wire.AppendBytes(nil, n, []byte{1<<3 | wire.Varint, 1}))
+			continue
+		}
+		e.nested(entryCommon, commonFlags, wire.AppendUint(nil, n, 1))
+	}
+	return known
+}
+
+// address takes ip:port, a host without a port, or the path of a pipe.
+func (e *encoder) address(num uint32, v []byte) bool {
+	const socket, pipe, internal = 1, 2, 3
+	if v[0] == '/' || v[0] == '@' {
+		e.nested(entryCommon, num, wire.AppendBytes(nil, pipe, wire.AppendBytes(nil, 1, v)))
+		return true
+	}
+	if name, ok := bytes.CutPrefix(v, []byte("envoy://")); ok {
+		name, _, _ = bytes.Cut(name, []byte{'/'})
+		e.nested(entryCommon, num, wire.AppendBytes(nil, internal, wire.AppendBytes(nil, 1, name)))
+		return true
+	}
+	var host string
+	var port uint16
+	if at, err := netip.ParseAddrPort(string(v)); err == nil {
+		host, port = at.Addr().String(), at.Port()
+	} else if ip, err := netip.ParseAddr(string(bytes.Trim(v, "[]"))); err == nil {
+		host = ip.String()
+	} else {
+		return false
+	}
+	e.nested(entryCommon, num, wire.AppendBytes(nil, socket, wire.AppendUint(wire.AppendBytes(nil, 2, host), 3, uint64(port))))
+	return true
+}
+
+// status takes a gRPC status by name or number. A request that has one is a gRPC call.
+func (e *encoder) status(v []byte) bool {
+	n, err := strconv.ParseUint(string(v), 10, 32)
+	if err != nil {
+		name := bytes.ToUpper(bytes.ReplaceAll(v, []byte{'_'}, nil))
+		i := slices.Index(grpcStatuses, string(name))
+		if i < 0 && string(name) == "CANCELLED" {
+			i = 1
+		}
+		if i < 0 {
+			return false
+		}
+		n = uint64(i)
+	}
+	e.member(entryResponse, responseTrailers, "grpc-status", strconv.AppendUint(nil, n, 10))
+	e.member(entryRequest, requestHeaders, "content-type", []byte("application/grpc"))
+	return true
+}
+
+// told tells whether the values are those of a request.
+func (e *encoder) told() bool {
+	return e.has[isDuration] || e.has[isStartTime] && (e.has[isResponseCode] || e.has[isPath] || e.has[isAuthority])
+}
+
+// finish ends the entry: where it stands tells it from all others that say the same.
+func (e *encoder) finish(place []byte) {
+	var id [16]byte
+	h := xxh3.Hash128(place)
+	b := h.Bytes()
+	copy(id[:], b[:])
+	const hex = "0123456789abcdef"
+	var text [32]byte
+	for i, c := range id {
+		text[2*i], text[2*i+1] = hex[c>>4], hex[c&15]
+	}
+	e.text(entryCommon, commonStreamID, text[:])
+}

@@ -1,0 +1,164 @@
+package spanbuilder
+
+import (
+	"bytes"
+	"math/bits"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/alspan/alspan/internal/recent"
+	"github.com/alspan/alspan/internal/wire"
+)
+
+// Form is how access logs come. One request may be told in several forms; the better one says more.
+type Form uint8
+
+const (
+	FromFile    Form = iota // JSON lines
+	FromRecords             // OTLP log records
+	FromALS
+)
+
+// Who is who logs.
+type Who struct {
+	Node    *wire.Node
+	LogName []byte
+	From    netip.Addr // the sender's address
+	Form    Form
+	// The pod that logs, where something else than the node tells it.
+	Namespace, Pod string
+}
+
+// forms is what is known of the forms in which a node's access logs come.
+type forms struct {
+	seen    atomic.Uint32 // bit n: Form n
+	several atomic.Int64  // since when there is more than one, in Unix nanoseconds; 0: there is one
+	first   atomic.Int32  // the one that came first, plus one
+	coarse  atomic.Bool   // its entries tell their start in whole milliseconds
+	late    atomic.Bool   // its entries come from files, which Envoy writes late
+}
+
+// use learns that the node's log comes in that form.
+func (f *forms) use(form Form) {
+	f.first.CompareAndSwap(0, int32(form)+1)
+	if seen := f.seen.Or(1<<form) | 1<<form; bits.OnesCount32(seen) > 1 {
+		f.several.CompareAndSwap(0, time.Now().UnixNano())
+	}
+	if form == FromFile {
+		f.late.Store(true)
+	}
+}
+
+// nodeKey gives what tells an Envoy from all others in whatever names it: its id, or for Istio's, which have an address in them, the pod
+// and its namespace, by which a log file is known.
+func (d *derivation) nodeKey(id []byte) uint64 {
+	tilde := []byte{'~'}
+	_, rest, _ := bytes.Cut(id, tilde)
+	_, rest, _ = bytes.Cut(rest, tilde)
+	pod, _, istio := bytes.Cut(rest, tilde)
+	if !istio || len(pod) == 0 {
+		return d.hash(id)
+	}
+	return d.hash(pod)
+}
+
+// adopt learns that what l logs, which names no node, is of the node with that key: one of its entries has met that node's span.
+func (s *Loggers) adopt(l *Logger, node uint64) {
+	if l.named || node == 0 || l.successor.Load() != nil {
+		return
+	}
+	next := &Logger{region: l.region, zone: l.zone, cluster: l.cluster, version: l.version, logName: l.logName, nameBlock: l.nameBlock,
+		nodeHash: l.nodeHash, key: node, named: true, form: l.form, node: s.nodes.find(node), pod: l.pod, old: l.old, told: l.told}
+	next.node.use(l.form)
+	next.index = uint16(s.next.Add(1) % maxLoggers)
+	s.byIndex[next.index].Store(next)
+	l.successor.CompareAndSwap(nil, next)
+}
+
+// rank orders the copies of one entry: that with a trace context is better than one without, else the better form.
+func rank(l *Logger, context bool) int {
+	if context {
+		return 4 + int(l.form)
+	}
+	return int(l.form)
+}
+
+func (i *Item) rank() int { return rank(i.Logger, i.HasContext) }
+
+// copies tells whether the entries i and o are of one request, in different forms or with different headers.
+func (i *Item) copies(o *Item) bool {
+	return i.Print == o.Print || i.Twin != 0 && i.Twin == o.Twin && i.Logger.form != o.Logger.form
+}
+
+// twin gives the fingerprint that the entry e of l has in common with reports of the same request in other forms, 0 if there are none or
+// they cannot be told from other requests. Log lines and records tell milliseconds.
+func (d *derivation) twin(e *wire.Entry, l *Logger) uint64 {
+	id := e.Text(wire.RequestID)
+	if l.node.several.Load() == 0 || len(id) == 0 || byContext(e) {
+		return 0
+	}
+	start, _ := e.Start.Unix()
+	return d.sum(d.begin(roleTwin).uint(l.nodeName()).uint(start / 1e6).uint(uint64(e.Duration.Duration() / 1e6)).requestID(id))
+}
+
+// Twin is Enter for the fingerprint that an entry of l has in common with those in other forms: it finds the best of these, nil if none
+// came. An entry that is not better than that is not remembered.
+func (t *Prints) Twin(twin uint64, all *Loggers, l *Logger, context bool, now uint64) (other *Logger, had bool) {
+	k := recentKey(twin)
+	own := l.index
+	if context {
+		own |= withContext
+	}
+	var f recent.Found
+	for {
+		t.Look(k.ID, now, &f)
+		other, had = nil, false
+		for _, s := range f.All() {
+			if s.Sub != k.Sub {
+				continue
+			}
+			o, c := all.At(s.Mark&loggerMask), s.Mark&withContext != 0
+			if o != nil && o.form != l.form && (other == nil || rank(o, c) > rank(other, had)) {
+				other, had = o, c
+			}
+		}
+		if other != nil && rank(other, had) >= rank(l, context) || t.Table.Enter(k, own, &f) {
+			return other, had
+		}
+	}
+}
+
+// Before tells whether e ended before there was more than one form of its node's log, but after since: the form that was there first
+// has told it.
+func (l *Logger) Before(e *wire.Entry, since int64) bool {
+	several := l.node.several.Load()
+	if several == 0 || l.node.first.Load() == int32(l.form)+1 {
+		return false
+	}
+	start, _ := e.Start.Unix()
+	end := int64(start + length(e))
+	return end >= since && end < several
+}
+
+// Coarse learns from an entry of l how exact its times are.
+func (l *Logger) Coarse(e *wire.Entry) {
+	if e.Coarse && !l.node.coarse.Load() {
+		l.node.coarse.Store(true)
+	}
+}
+
+// Of makes the span i compared with entries as those of its node n are, nil if it names none.
+func (i *Item) Of(n *Node) { i.CoarseKey = n != nil && n.coarse.Load() }
+
+// Lesser learns that the requests of l are logged in a better form, too.
+func (l *Logger) Lesser() {
+	if !l.lesser.Load() {
+		l.lesser.Store(true)
+	}
+}
+
+// Better tells whether an entry of l is better than a copy of it from other, each with a trace context or without.
+func Better(l *Logger, context bool, other *Logger, had bool) bool {
+	return rank(l, context) > rank(other, had)
+}
