@@ -121,6 +121,9 @@ func (a *Agent) Stop() {
 	e, s := &a.pipeline.Entries, &a.pipeline.Spans
 	lost := dropped(s.Dropped[:])
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)
+	if l := &a.pipeline.logs; l.on() {
+		a.log.Info("log records were sent beside the spans", "made", l.Made.Load(), "exported", l.Exported.Load(), "dropped", dropped(l.Dropped[:]))
+	}
 }
 
 // close lets the exporters go.

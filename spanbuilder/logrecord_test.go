@@ -192,3 +192,25 @@ func firstOf(a, or string) string {
 	}
 	return a
 }
+
+// BenchmarkLogRecord is the record of a joined span, with its eight events and without.
+func BenchmarkLogRecord(b *testing.B) {
+	for name, events := range map[string]bool{"events": true, "no events": false} {
+		b.Run(name, func(b *testing.B) {
+			o := options()
+			o.Events = events
+			builder, l := New(o), loggerOf("envoy-1", "edge")
+			var e wire.Entry
+			e.WalkHTTP(entriesOf(b, "otel")[0])
+			field, _ := builder.Server(nil, &e, l, claimOf(builder.Identity(), &e, l))
+			r := wire.Read(field)
+			r.Next()
+			dst := make([]byte, 0, len(field)+LogRecordRoom)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(r.Bytes)))
+			for b.Loop() {
+				LogRecord(dst, r.Bytes, true)
+			}
+		})
+	}
+}

@@ -133,7 +133,7 @@ func (m metrics) nonzero() string {
 	return text.String()
 }
 
-// The two ledgers: what came in, and the buckets it went into.
+// The ledgers: what came in or was made, and the buckets it went into.
 func entryLedger() (in, out []string) {
 	return []string{"alspan_entries_received_total"}, []string{"alspan_entries_used_total", "alspan_entries_taught_total",
 		"alspan_entries_duplicate_total", "alspan_entries_dropped_total", "alspan_entries_waiting"}
@@ -145,9 +145,16 @@ func spanLedger() (in, out []string) {
 		"alspan_spans_dropped_total"}
 }
 
-// balanced says whether both ledgers hold, to the last item. Every counter must be there, even at zero.
+func logLedger() (in, out []string) {
+	return []string{"alspan_logs_made_total"}, []string{"alspan_logs_exported_total", "alspan_logs_in_flight", "alspan_logs_queued", "alspan_logs_open",
+		"alspan_logs_dropped_total"}
+}
+
+var ledgers = []func() (in, out []string){entryLedger, spanLedger, logLedger}
+
+// balanced says whether all ledgers hold, to the last item. Every counter must be there, even at zero.
 func (m metrics) balanced() error {
-	for _, ledger := range []func() (in, out []string){entryLedger, spanLedger} {
+	for _, ledger := range ledgers {
 		in, out := ledger()
 		var sums [2]float64
 		var text [2]string
@@ -187,6 +194,12 @@ alspan_spans_queued 1
 alspan_spans_open 1
 alspan_spans_waiting 0
 alspan_spans_dropped_total{reason="shutdown"} 1
+alspan_logs_made_total 6
+alspan_logs_exported_total 2
+alspan_logs_in_flight 1
+alspan_logs_queued 1
+alspan_logs_open 1
+alspan_logs_dropped_total{reason="core_full"} 1
 `
 	sound, err := readMetrics(page)
 	if err != nil {
@@ -198,10 +211,10 @@ alspan_spans_dropped_total{reason="shutdown"} 1
 	breakEach(t, sound)
 }
 
-// breakEach adds one to every counter of both ledgers in turn, and then takes it away altogether.
+// breakEach adds one to every counter of all ledgers in turn, and then takes it away altogether.
 func breakEach(t *testing.T, sound metrics) {
 	t.Helper()
-	for _, ledger := range []func() (in, out []string){entryLedger, spanLedger} {
+	for _, ledger := range ledgers {
 		in, out := ledger()
 		for _, name := range append(in, out...) {
 			was := sound[name]
