@@ -34,6 +34,9 @@ func BenchmarkEntryLogs(b *testing.B) {
 				}
 				go p.deliver(b.Context(), 1)
 				defer p.core.Close()
+				parted := make(chan struct{})
+				go p.join(parted)
+				defer close(parted)
 				consume[i] = p.stream(netip.Addr{})
 			}
 			logs := make([]numbered, messages)
@@ -44,6 +47,13 @@ func BenchmarkEntryLogs(b *testing.B) {
 					es = append(es, e)
 				}
 				logs[m] = newNumbered(alsMessage(b, es...))
+			}
+			for i := range consume { // until nothing waits for spans any more
+				for n := range 32 {
+					m := accesslog.NewMessage(logs[n%messages].number(uint32(1<<31 + n)))
+					consume[i](&m)
+					time.Sleep(5 * time.Millisecond)
+				}
 			}
 			var took [2][]time.Duration
 			for i := 0; b.Loop(); i++ {

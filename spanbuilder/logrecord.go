@@ -68,15 +68,14 @@ type logRecord struct {
 // walk appends the attributes of the span b and remembers the rest.
 func (r *logRecord) walk(b []byte) {
 	for i := 0; i < len(b); {
+		start := i
 		key, v, next := wire.Field(b, i, len(b))
 		if next < 0 {
 			return
 		}
 		switch i = next; key {
 		case spanAttributes<<3 | wire.Bytes:
-			kv := b[v:next]
-			r.dst = wire.AppendBytes(r.dst, logAttributes, kv)
-			r.summarize(kv)
+			r.attribute(b[start:next], b[v:next])
 		case spanTraceID<<3 | wire.Bytes:
 			r.trace = b[v:next]
 		case spanID<<3 | wire.Bytes:
@@ -98,6 +97,19 @@ func (r *logRecord) walk(b []byte) {
 				}
 			}
 		}
+	}
+}
+
+// attribute appends an attribute, which is field of the span with the message kv. It is field of the record, but for its number.
+func (r *logRecord) attribute(field, kv []byte) {
+	if at := len(r.dst); field[0] == spanAttributes<<3|wire.Bytes {
+		r.dst = append(r.dst, field...)
+		r.dst[at] = logAttributes<<3 | wire.Bytes
+	} else { // a number may be written with more bytes than it needs
+		r.dst = wire.AppendBytes(r.dst, logAttributes, kv)
+	}
+	if !isOther(kv) {
+		r.summarize(kv)
 	}
 }
 
@@ -207,9 +219,6 @@ const (
 
 // summarize takes what the body needs from the encoded KeyValue kv. Of a key that is there twice the last value counts.
 func (r *logRecord) summarize(kv []byte) {
-	if isOther(kv) {
-		return
-	}
 	var key []byte
 	var value summary
 	for f := wire.Read(kv); f.Next(); {
@@ -232,17 +241,20 @@ func (r *logRecord) summarize(kv []byte) {
 	}
 }
 
-// isOther tells of most attributes that they are none of these: exactly a key of another length, and a value.
+// isOther tells of most attributes that they are none of these: exactly another key of less than 128 bytes, and a value.
 func isOther(kv []byte) bool {
 	if len(kv) < 2 || kv[0] != 1<<3|wire.Bytes || kv[1] >= 0x80 {
 		return false
 	}
-	switch kv[1] {
-	case byte(len(methodAttribute)), byte(len(pathAttribute)), byte(len(codeAttribute)):
+	v := 2 + int(kv[1])
+	if v+2 > len(kv) || kv[v] != 2<<3|wire.Bytes {
 		return false
 	}
-	v := 2 + int(kv[1])
-	return v+2 <= len(kv) && kv[v] == 2<<3|wire.Bytes && v+2+int(kv[v+1]) == len(kv) && kv[v+1] < 0x80
+	switch string(kv[2:v]) {
+	case methodAttribute, pathAttribute, fullAttribute, codeAttribute:
+		return false
+	}
+	return kv[v+1] < 0x80 && v+2+int(kv[v+1]) == len(kv)
 }
 
 // read takes the value of an encoded AnyValue, nothing of one that is neither a string nor an integer. Of a oneof the last one counts.
