@@ -73,7 +73,7 @@ func entry(path string) *alspb.HTTPAccessLogEntry {
 	}
 }
 
-// checkLedgers asserts both sums of an agent that is idle.
+// checkLedgers asserts the sums of an agent that is idle.
 func checkLedgers(t *testing.T, a *Agent) {
 	t.Helper()
 	p := a.pipeline
@@ -81,6 +81,14 @@ func checkLedgers(t *testing.T, a *Agent) {
 		t.Errorf("the ledgers are off by %d entries and %d spans", e, s)
 	}
 	checkLogs(t, p)
+	p.relay.mu.Lock()
+	defer p.relay.mu.Unlock()
+	for signal := range p.relay.Others {
+		o := &p.relay.Others[signal]
+		if n, b := o.Balance(); n != 0 || b != 0 || o.Queued.Requests.Load() != 0 || o.InFlight.Requests.Load() != 0 || p.relay.lines[signal].held != 0 {
+			t.Errorf("the ledger of %s is off by %d requests and %d bytes; %+v", ledger.Signal(signal), n, b, o)
+		}
+	}
 }
 
 // await waits until ok holds.
@@ -254,7 +262,9 @@ func TestBrokenCounterIsSeen(t *testing.T) {
 	defer a.Stop()
 	a.pipeline.Entries.Used.Add(1)
 	a.pipeline.Spans.Exported.Add(1)
-	if a.pipeline.Entries.Balance() == 0 || a.pipeline.Spans.Balance(a.pipeline.core) == 0 {
+	others := &a.pipeline.relay.Others[ledger.Logs]
+	others.InFlight.Add(7)
+	if n, b := others.Balance(); a.pipeline.Entries.Balance() == 0 || a.pipeline.Spans.Balance(a.pipeline.core) == 0 || n == 0 || b == 0 {
 		t.Error("a wrong counter leaves the ledgers balanced")
 	}
 }

@@ -55,6 +55,7 @@ func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Log
 		waits:   c.Export.WhenFull == "wait",
 		rows:    make([]atomic.Int64, len(spanbuilder.Rows())),
 		core:    ring.New(coreOptions(c)),
+		relay:   newRelay(int(c.Export.OtherMemory), log),
 
 		inbox:    newInbox(),
 		cells:    slab.New(int64(c.Correlate.Memory)),
@@ -70,22 +71,34 @@ func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Log
 		return nil, err
 	}
 	p.settings.Store(s)
+	if c.Receive.Records == "entries" {
+		fields, err := logFields(&c.Receive, &c.Correlate.IDTags)
+		if err != nil {
+			return nil, err
+		}
+		p.records(fields)
+	}
 	if p.exporter = to; to != nil {
 		return p, nil
 	}
-	o, err := newOTLP(c, export.Traces, log)
+	o, err := newOTLP(c, exportOptions(c, log))
 	if err != nil {
 		return nil, err
 	}
 	p.exporter = o
 	if c.Export.Logs {
-		logs, err := newOTLP(c, export.Logs, log)
+		o := exportOptions(c, log)
+		o.Logs = true
+		logs, err := newOTLP(c, o)
 		if err != nil {
 			return nil, err
 		}
 		p.logTo(c, logs)
 	}
-	return p, nil
+	if c.Receive.OtherSignals == "forward" {
+		p.relay.otlp, err = newOTLP(c, exportOptions(c, log))
+	}
+	return p, err
 }
 
 // Memory for what was seen and what has left: ten seconds of about 25,000 requests a second, less of more.
@@ -129,6 +142,7 @@ func spanOptions(c *config.Config, index *pods.Index) spanbuilder.Options {
 		Events:          c.Spans.Events,
 		RequestHeaders:  c.Spans.RequestHeaders,
 		ResponseHeaders: c.Spans.ResponseHeaders,
+		Baggage:         c.Spans.Baggage,
 		RedactQuery:     c.Spans.RedactQuery,
 		MaxValue:        int(c.Spans.MaxValue),
 		TraceTags:       c.Correlate.IDTags.TraceID,
@@ -160,9 +174,8 @@ func relations(c *config.Config) map[string]spanbuilder.Relation {
 	return m
 }
 
-func newOTLP(c *config.Config, signal export.Signal, log *slog.Logger) (*export.OTLP, error) {
-	o := exportOptions(c, log)
-	o.Signal = signal
+// newOTLP makes an exporter with those options to the endpoint of c.
+func newOTLP(c *config.Config, o export.Options) (*export.OTLP, error) {
 	if _, secure := c.Export.Target(); secure {
 		t, err := clientTLS(&c.Export.TLS)
 		if err != nil {

@@ -22,7 +22,7 @@ type entryLogs struct {
 
 // logTo makes the pipeline give log records of entries to an exporter.
 func (p *Pipeline) logTo(c *config.Config, e exporter) {
-	p.logs.core, p.logs.exporter = ring.New(logCoreOptions(c)), e
+	p.logged.core, p.logged.exporter = ring.New(logCoreOptions(c)), e
 }
 
 // on tells whether records are made.
@@ -64,7 +64,7 @@ func (w *writer) goes(v spanbuilder.Verdict) bool {
 // record writes the log record of the span in field, which is one of ScopeSpans, as it leaves or as it would. A record that does not fit
 // into a chunk is not made: those who take logs want short ones.
 func (w *writer) record(field []byte, kept bool) {
-	l := &w.p.logs
+	l := &w.p.logged
 	w.tally.logs++
 	w.records.Begin(l.core, w.resourceOf(w.from))
 	dst, ok := w.records.Reserve(min(len(field)+spanbuilder.LogRecordRoom, chunkSize))

@@ -29,8 +29,8 @@ func BenchmarkEntryLogs(b *testing.B) {
 				}
 				if i == 1 {
 					p.logTo(c, discard{})
-					go p.logs.deliver(b.Context())
-					defer p.logs.close()
+					go p.logged.deliver(b.Context())
+					defer p.logged.close()
 				}
 				go p.deliver(b.Context(), 1)
 				defer p.core.Close()

@@ -60,13 +60,13 @@ func (r recordsOf) Export(_ context.Context, b *ring.Batch) export.Result {
 // checkLogs asserts that the ledger of log records holds, in a pipeline that is idle.
 func checkLogs(t *testing.T, p *Pipeline) {
 	t.Helper()
-	if !p.logs.on() {
-		if p.logs.Made.Load() != 0 {
-			t.Errorf("%d log records are made though they are off", p.logs.Made.Load())
+	if !p.logged.on() {
+		if p.logged.Made.Load() != 0 {
+			t.Errorf("%d log records are made though they are off", p.logged.Made.Load())
 		}
 		return
 	}
-	if n := p.logs.Balance(p.logs.core); n != 0 {
+	if n := p.logged.Balance(p.logged.core); n != 0 {
 		t.Errorf("the ledger of log records is off by %d", n)
 	}
 }

@@ -93,7 +93,7 @@ func TestUpstreamRefusesRecords(t *testing.T) {
 			}
 			a.Stop()
 			checkLedgers(t, a)
-			l := &a.pipeline.logs
+			l := &a.pipeline.logged
 			lost := l.Dropped[c.lost].Load()
 			if lost == 0 || l.Made.Load() != n || lost+l.Dropped[ledger.SpanFull].Load()+l.Exported.Load() != n {
 				t.Errorf("%d lost, %d found no room, %d exported", lost, l.Dropped[ledger.SpanFull].Load(), l.Exported.Load())
@@ -119,8 +119,8 @@ func TestOversizeRecord(t *testing.T) {
 	await(t, "the entry", func() bool { return a.pipeline.Entries.Received.Load() == 1 })
 	a.Stop()
 	checkLedgers(t, a)
-	if backend.Stats().Spans != 1 || a.pipeline.logs.Dropped[ledger.SpanOversize].Load() != 1 {
-		t.Errorf("%d spans, %d records are too large", backend.Stats().Spans, a.pipeline.logs.Dropped[ledger.SpanOversize].Load())
+	if backend.Stats().Spans != 1 || a.pipeline.logged.Dropped[ledger.SpanOversize].Load() != 1 {
+		t.Errorf("%d spans, %d records are too large", backend.Stats().Spans, a.pipeline.logged.Dropped[ledger.SpanOversize].Load())
 	}
 }
 
@@ -131,7 +131,7 @@ func TestNoRecordsByDefault(t *testing.T) {
 	sendAll(t, a, 10, "x")
 	a.Stop()
 	checkLedgers(t, a)
-	if a.pipeline.logs.on() || backend.OtherAttempts(fake.Logs) != 0 {
+	if a.pipeline.logged.on() || backend.OtherAttempts(fake.Logs) != 0 {
 		t.Error("there are log records")
 	}
 	with := config.Default()

@@ -45,6 +45,12 @@ func (h *hand) give(p *Pipeline) {
 	}
 }
 
+// end hands over what was written, what waits, and what was counted.
+func (s *source) end() {
+	s.give(s.p)
+	s.flush()
+}
+
 // nodeOf gives the Envoy that i is of, nil if it does not say.
 func (s *inlet) nodeOf(i *spanbuilder.Item) *spanbuilder.Node {
 	if s.node == nil || i.Node != s.nodeHash {

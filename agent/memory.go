@@ -35,13 +35,16 @@ func limitMemory(log *slog.Logger) {
 	}
 }
 
-// memoryBound says the most that batches, log records, start entries, what waits, what is remembered, metrics of requests and connections can
-// take: what is not in it is the program itself, and for each stream the one message, and for each request the body, that is being
-// received.
+// memoryBound says the most that batches, log records, metrics and logs on their way, start entries, what waits, what is remembered,
+// metrics of requests and connections can take: what is not in it is the program itself, and for each stream the one message, and for
+// each request the body, that is being received.
 func memoryBound(c *config.Config) string {
 	fixed := config.Size(coreOptions(c).Bound()) + c.Correlate.StartMemory + c.Correlate.Memory + requestMemory + printMemory + idMemory + verdictMemory + c.Filter.Remembered() + c.Metrics.Most()
 	if c.Export.Logs {
 		fixed += config.Size(logCoreOptions(c).Bound())
+	}
+	if c.Receive.OtherSignals == "forward" {
+		fixed += c.Export.OtherMemory
 	}
 	const each = config.Size(2*window + readBuffer + writeBuffer)
 	return fmt.Sprintf("%d MiB, and %.1f MiB for each of at most %d connections", fixed/config.MiB, float64(each)/float64(config.MiB), c.Receive.Limits.Connections)

@@ -48,6 +48,7 @@ func newMetrics(a *Agent) *metrics {
 	m.counter("connections_refused_total", "Connections above receive.limits.connections.", &a.receiver.conns.Refused)
 	m.gauge("streams", "Access-log streams that are open.", in.Streams.Load)
 	m.requests(a.receiver.spans)
+	m.others(p.relay)
 
 	m.counter("spans_in_total", "Spans that were received.", &s.In)
 	m.counter("spans_made_total", "Spans that were made from entries.", &s.Made)
@@ -60,7 +61,7 @@ func newMetrics(a *Agent) *metrics {
 	for i := range ledger.NumSpanDrops {
 		m.counter("spans_dropped_total", "Spans that were not exported, by reason.", &s.Dropped[i], "reason", i.String())
 	}
-	m.logs(&p.logs)
+	m.logs(&p.logged)
 
 	for i := range spanbuilder.NumFates {
 		m.counter("join_entries_total", "Entries that may have a span, by what became of them.", &p.entryFates[i], "fate", i.String())
@@ -84,7 +85,7 @@ func newMetrics(a *Agent) *metrics {
 	}
 	for f := range propagation.NumFormats {
 		for r := range propagation.NumReasons {
-			if r.Invalid() {
+			if f.Gives(r) {
 				m.counter("context_invalid_total", "Logged trace contexts that are invalid, by format and reason.", &p.contexts[f][r], "format", f.String(), "reason", r.String())
 			}
 		}
@@ -133,10 +134,6 @@ func (m *metrics) requests(in *traces.Server) {
 		m.counter("zipkin_spans_invalid_total", "Zipkin spans that were left out, by reason.", &in.Invalid[i], "reason", i.String())
 	}
 	m.counter("requests_truncated_total", "Requests that were malformed from some point on: what stood before was used.", &in.Truncated)
-	for i := range traces.NumSignals {
-		m.counter("unwanted_requests_total", "Requests with other signals than spans, which are dropped, by signal.", &in.Unwanted[i], "signal", i.String())
-		m.counter("unwanted_bytes_total", "Bytes of requests with other signals than spans, by signal.", &in.UnwantedBytes[i], "signal", i.String())
-	}
 }
 
 // pods adds what is known of pods.

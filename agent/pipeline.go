@@ -36,6 +36,8 @@ import (
 // (accept); one joins what has to wait (join); each sender has one, which gathers what is due and sends it (deliver). There
 // are two hand-overs, both without locks: a parcel for each message into the join, and the batching core's.
 //
+// Metrics and logs that senders have beside their spans go on whole, on a path of their own (other).
+//
 // Every span that is written goes through the rules last: filters, then changes of its attributes (write). Then it is logged (entryLogs).
 //
 // A message of entries is taken by the handful, and each step is done for the whole handful before the next one begins: the
@@ -47,8 +49,11 @@ type Pipeline struct {
 	origins  *spanbuilder.Origins
 	core     *ring.Core
 	exporter exporter
-	logs     entryLogs
-	waits    bool // when the core is full: streams wait, nothing is shed
+	logged   entryLogs
+	relay    *relay // of metrics and logs
+	// Who takes log records, which may be an access log.
+	recordInlets sync.Pool
+	waits        bool // when the core is full: streams wait, nothing is shed
 
 	// The way into the join, and what all goroutines know of what was seen and what has left.
 	inbox     *inbox
@@ -135,12 +140,6 @@ func (s *source) accept(m *accesslog.Message) {
 			s.finish(&s.items[i])
 		}
 	}
-}
-
-// end hands over what was written, what waits, and what was counted.
-func (s *source) end() {
-	s.give(s.p)
-	s.flush()
 }
 
 // walk makes views of the next entries, at most a handful. It gives how many, and whether there may be more.

@@ -70,7 +70,7 @@ func listen(c *config.Receive, p *Pipeline, log *slog.Logger) (*receiver, error)
 	r := &receiver{
 		server:  grpc.NewServer(serverOptions(c, pool)...),
 		logs:    accesslog.NewServer(p.stream, int(c.Limits.Message)),
-		spans:   traces.NewServer(p.spans, traces.Options{Limit: int(c.Limits.Request), Pool: pool, Log: log}),
+		spans:   traces.NewServer(p.spans, traces.Options{Limit: int(c.Limits.Request), Pool: pool, Log: log, Other: p.others, Ignored: p.ignored()}),
 		sniffer: newSniffer(t),
 	}
 	r.conns.most = c.Limits.Connections

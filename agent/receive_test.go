@@ -139,7 +139,7 @@ func TestEveryPortTakesEverything(t *testing.T) {
 		}
 		page := get(t, a, "/metrics", http.StatusOK)
 		for _, line := range []string{`alspan_requests_received_total{transport="http_protobuf"} 12`, `alspan_requests_refused_total{reason="unsupported"} 1`,
-			`alspan_requests_received_total{transport="grpc"} 3`, `alspan_unwanted_requests_total{signal="logs"} 0`} {
+			`alspan_requests_received_total{transport="grpc"} 3`, `alspan_other_received_total{signal="logs"} 0`} {
 			if !strings.Contains(page, line+"\n") {
 				t.Errorf("the metrics have no line %q", line)
 			}

@@ -23,7 +23,7 @@ import (
 var fixed = []string{
 	"receive", "correlate.start_memory", "correlate.memory",
 	"pods.enabled", "pods.node", "pods.watch", "pods.kubeconfig", "pods.labels", "pods.annotations",
-	"metrics", "export.endpoint", "export.tls", "export.memory", "export.when_full", "export.senders", "export.logs", "export.logs_memory", "admin", "log.format",
+	"metrics", "export.endpoint", "export.tls", "export.memory", "export.other_memory", "export.when_full", "export.senders", "export.logs", "export.logs_memory", "admin", "log.format",
 }
 
 func isFixed(path string) bool {
@@ -73,9 +73,12 @@ func (p *Pipeline) take(c *config.Config, s *settings, log *slog.Logger) {
 	p.inbox.rouse() // the join takes it up even if nothing comes
 	p.core.Limit(limits(c))
 	set(p.exporter, exportOptions(c, log))
-	if p.logs.core != nil {
-		p.logs.core.Limit(limits(c))
-		set(p.logs.exporter, exportOptions(c, log))
+	if p.logged.core != nil {
+		p.logged.core.Limit(limits(c))
+		set(p.logged.exporter, exportOptions(c, log))
+	}
+	if !p.relay.drops() {
+		p.relay.otlp.Set(exportOptions(c, log))
 	}
 }
 

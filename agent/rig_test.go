@@ -71,7 +71,7 @@ func rigOf(t *testing.T, known *pods.Index, change func(*config.Config)) *rig {
 	}
 	r.p, r.spans = p, p.spans()
 	r.running.Go(func() { p.deliver(t.Context(), 1) })
-	r.running.Go(func() { p.logs.deliver(t.Context()) })
+	r.running.Go(func() { p.logged.deliver(t.Context()) })
 	r.running.Go(func() { p.join(r.parted) })
 	return r
 }
@@ -124,7 +124,7 @@ func (r *rig) end() []*leaving {
 	close(r.parted)
 	r.after(time.Second)
 	r.p.core.Close()
-	r.p.logs.close()
+	r.p.logged.close()
 	r.running.Wait()
 	if e, s, used := r.p.Entries.Waiting.Load(), r.p.Spans.Waiting.Load(), r.p.cells.Used(); e != 0 || s != 0 || used != 0 {
 		r.t.Errorf("%d entries and %d spans still wait, %d bytes are in use", e, s, used)

@@ -77,7 +77,7 @@ var dependencies = map[string]string{
 	"github.com/spf13/cobra":                                             "commands and their completion",
 	"github.com/zeebo/xxh3":                                              "derived ids: XXH3, whose values are fixed for ever; where label sets are in their table",
 	"go.opentelemetry.io/collector/component":                            "what pkg/ottl wants to be told of its surroundings",
-	"go.opentelemetry.io/collector/pdata":                                "spans as pkg/ottl has them, where one must be decoded",
+	"go.opentelemetry.io/collector/pdata":                                "spans as pkg/ottl has them, where one must be decoded; metrics and logs that come as JSON",
 	"go.uber.org/zap":                                                    "to keep what pkg/ottl would log out of our log",
 	"go.opentelemetry.io/proto/otlp":                                     "OTLP messages: tests, demo, printing",
 	"golang.org/x/net":                                                   "HPACK: whether a connection over HTTP/2 is gRPC",

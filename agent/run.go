@@ -33,6 +33,7 @@ type Agent struct {
 	joining sync.WaitGroup
 	parted  chan struct{} // closed when nothing comes any more: what waits goes out
 	senders sync.WaitGroup
+	relays  sync.WaitGroup
 	abort   context.CancelFunc // ends the sending of what is still there
 }
 
@@ -66,7 +67,8 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
 	a.senders.Go(func() { a.pipeline.deliver(ctx, c.Export.Senders) })
-	a.senders.Go(func() { a.pipeline.logs.deliver(ctx) })
+	a.senders.Go(func() { a.pipeline.logged.deliver(ctx) })
+	a.relays.Go(func() { a.pipeline.relay.send(ctx, c.Export.Senders) })
 	a.joining.Go(func() { a.pipeline.join(a.parted) })
 	a.joining.Go(func() { a.pipeline.govern(a.parted) })
 	a.receiver.serve(a.failed)
@@ -96,7 +98,8 @@ func (a *Agent) Address() string { return a.receiver.address("grpc") }
 func (a *Agent) Failed() <-chan error { return a.failed }
 
 // Stop ends the agent within the configured time: no longer ready, streams ended right after a message, what waits for its
-// partner let go, open batches sealed and sent; what cannot be sent until then is counted as lost.
+// partner let go, open batches sealed and sent, and beside them metrics and logs; what cannot be sent until then is counted as
+// lost.
 func (a *Agent) Stop() {
 	began, within := time.Now(), a.cfg.Load().Export.Drain
 	a.ready.Store(false)
@@ -105,13 +108,15 @@ func (a *Agent) Stop() {
 	refuse := time.AfterFunc(within/2, a.pipeline.core.Refuse)
 	a.files.halt()
 	a.receiver.stop(within)
+	a.pipeline.relay.close()
 	close(a.parted)
 	a.joining.Wait()
 	refuse.Stop()
 	a.pipeline.core.Close()
-	a.pipeline.logs.close()
+	a.pipeline.logged.close()
 	deadline := time.AfterFunc(max(within-time.Since(began), 0), a.abort)
 	a.senders.Wait()
+	a.relays.Wait()
 	deadline.Stop()
 	a.abort()
 	a.files.done(a.log)
@@ -121,17 +126,20 @@ func (a *Agent) Stop() {
 	e, s := &a.pipeline.Entries, &a.pipeline.Spans
 	lost := dropped(s.Dropped[:])
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)
-	if l := &a.pipeline.logs; l.on() {
+	if l := &a.pipeline.logged; l.on() {
 		a.log.Info("log records were sent beside the spans", "made", l.Made.Load(), "exported", l.Exported.Load(), "dropped", dropped(l.Dropped[:]))
 	}
 }
 
-// close lets the exporters go.
+// close lets the connections to the upstream go.
 func (p *Pipeline) close() {
-	for _, e := range []exporter{p.exporter, p.logs.exporter} {
+	for _, e := range []exporter{p.exporter, p.logged.exporter} {
 		if c, ok := e.(io.Closer); ok {
 			c.Close()
 		}
+	}
+	if !p.relay.drops() {
+		p.relay.otlp.Close()
 	}
 }
 

@@ -65,7 +65,7 @@ func (s *source) unwanted(e *wire.Entry, replaces bool) (ledger.EntryDrop, bool)
 	switch {
 	case replaces:
 	case s.refused(e):
-		if !s.p.logs.on() {
+		if !s.p.logged.on() {
 			return ledger.EntryUnsampled, true
 		}
 		s.silent = true
@@ -111,13 +111,13 @@ func (s *source) early(e *wire.Entry) bool {
 		if v.What != spanbuilder.SampledOut {
 			return false
 		}
-		if s.p.verdicts.Attempts(&s.deriver, e, s.logger, v, s.ticks()); s.p.logs.on() {
+		if s.p.verdicts.Attempts(&s.deriver, e, s.logger, v, s.ticks()); s.p.logged.on() {
 			return false
 		}
 		s.judge.Dropped(sampler.Reason(v.Reason))
 		return true
 	}
-	if s.p.logs.on() {
+	if s.p.logged.on() {
 		return false
 	}
 	state, logged := s.identity.Set.TraceState()
@@ -147,7 +147,7 @@ func (s *inlet) early() bool {
 			return false
 		}
 	}
-	if i.What != spanbuilder.ZipkinSpan && s.p.logs.on() { // its entry, which may come, is logged
+	if i.What != spanbuilder.ZipkinSpan && s.p.logged.on() { // its entry, which may come, is logged
 		return false
 	}
 	s.ofSpan(i, nil)

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/alspan/alspan/internal/ledger"
-	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/recent"
 	"github.com/alspan/alspan/internal/wire"
 	"github.com/alspan/alspan/spanbuilder"
@@ -105,7 +104,8 @@ func (s *source) used(f spanbuilder.Fate) {
 
 // seen counts what the entry's headers were.
 func (s *source) seen() {
-	for f := range propagation.NumFormats {
+	seen := s.identity.Set.Seen()
+	for f, ok := seen.Next(); ok; f, ok = seen.Next() {
 		if why := s.identity.Set.Reason(f); why.Invalid() {
 			s.p.contexts[f][why].Add(1)
 		}

@@ -28,7 +28,7 @@ func (t *tally) flush(p *Pipeline) {
 	add(&p.Spans.In, t.spans)
 	add(&p.Spans.Made, t.made)
 	add(&p.Spans.Waiting, t.spansWaiting)
-	add(&p.logs.Made, t.logs)
+	add(&p.logged.Made, t.logs)
 	add(&p.repaired, t.repaired)
 	add(&p.cut, t.cut)
 	for i, n := range t.rows {

@@ -36,7 +36,7 @@ func (p *Pipeline) writer() writer {
 // holds for all of its spans.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	w.tally.rows[c.Row]++
-	w.logs, w.follow = w.p.logs.on(), spanbuilder.Verdict{}
+	w.logs, w.follow = w.p.logged.on(), spanbuilder.Verdict{}
 	if w.active && !w.byRule {
 		if v := w.p.verdicts.Request(&w.deriver, e, l, w.ticks()); v.Drops() && !w.follows(v) { // its span was dropped just now
 			w.decidedRequest(e, l, c, v)
@@ -70,7 +70,7 @@ func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Cl
 
 // late writes a span of an entry of whose request something may have left.
 func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) {
-	w.logs = w.p.logs.on()
+	w.logs = w.p.logged.on()
 	v := w.p.verdicts.Late(&w.deriver, e, l, c, w.ticks())
 	if w.follows(v) {
 		v = w.made(e, l, c, encode)
@@ -100,7 +100,7 @@ func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim
 
 // Span writes a span that came, with what e says added to it unless e is nil.
 func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	w.logs = e != nil && w.p.logs.on()
+	w.logs = e != nil && w.p.logged.on()
 	if w.follow = w.came(s); !w.goes(w.follow) {
 		w.dropped(w.follow)
 		w.decidedSpan(s, change, e != nil, w.follow)

@@ -138,7 +138,8 @@ func (t *Table) attemptAlone(a *Item, h *head, known How) {
 		a.Logger.missed(t.now)
 	}
 	if !proven {
-		for f := range propagation.NumFormats {
+		seen := t.id.Set.Seen()
+		for f, ok := seen.Next(); ok; f, ok = seen.Next() {
 			if ctx, ok := t.id.Set.Get(f); ok {
 				t.unproven.add(idKey(ctx.Trace, ctx.Span), t.now)
 			}

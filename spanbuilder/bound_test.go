@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -104,7 +103,7 @@ func fullEntry() *alsdata.HTTPAccessLogEntry {
 func fullClaim() *Claim {
 	c := testClaim()
 	c.TraceState = []byte(strings.Repeat("k", 256) + "=" + strings.Repeat("v", 256))
-	c.NumLinks = int(propagation.NumFormats)
+	c.NumLinks = len(c.Links)
 	return c
 }
 

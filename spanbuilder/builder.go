@@ -25,6 +25,7 @@ type Options struct {
 	Upstream        Upstream
 	RequestHeaders  []string // lower case; become http.request.header.<key>
 	ResponseHeaders []string // lower case; of headers and trailers
+	Baggage         []string // keys of members that become baggage.<key>, at most 64
 	RedactQuery     []string // names of query parameters, in any case
 	MaxValue        int      // bytes
 	Headers         []propagation.Format
@@ -44,6 +45,7 @@ type Builder struct {
 	idTags        idTags
 	// listBound is the room for the keys of all headers that may become attributes.
 	listBound int
+	baggage   []baggageKey
 	// Starts are the start entries whose end has not come.
 	Starts *Starts
 }
@@ -55,6 +57,10 @@ func New(o Options) *Builder {
 	b.methods.longest = min(maxMethodLen, o.MaxValue)
 	for _, name := range slices.Concat(o.RequestHeaders, o.ResponseHeaders) {
 		b.listBound += fieldBound + len(name)
+	}
+	b.baggage = newBaggageKeys(o.Baggage)
+	for i := range b.baggage {
+		b.listBound += fieldBound + len(b.baggage[i].attribute)
 	}
 	for _, name := range o.RedactQuery {
 		lower := strings.ToLower(name)
@@ -77,7 +83,7 @@ func distinct(names []string) (once []string) {
 // Identity makes what one goroutine needs to find out what entries prove.
 func (b *Builder) Identity() *Identity {
 	order := slices.Clone(b.opts.Headers)
-	return &Identity{order: order, tags: b.idTags, start: b.Starts}
+	return &Identity{order: order, reads: propagation.FormatsOf(order), tags: b.idTags, start: b.Starts}
 }
 
 // Span kinds of OTLP.
@@ -143,6 +149,9 @@ func (b *Builder) Bound(e *wire.Entry) int {
 	}
 	if original, ok := originalMethod(e); ok {
 		add(original, 3)
+	}
+	if len(b.baggage) > 0 {
+		n += b.baggageBound(e)
 	}
 	return n
 }

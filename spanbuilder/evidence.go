@@ -11,8 +11,8 @@ type evidence struct {
 	logger *Logger
 
 	format     propagation.Format
-	logged     *propagation.Context // the context that counts; nil: there is none
-	start      *Started             // nil: no start entry
+	logged     *propagation.Context // the context that counts; nil: there is none. Its span may be zero: then only the trace is known
+	start      *Started             // nil: no start entry that knows the format
 	tagTrace   propagation.TraceID  // zero: no such tag
 	tagSpan    propagation.SpanID
 	traceState bool // a tracestate header was logged, be it empty
@@ -48,7 +48,7 @@ func (v *evidence) parentOfOwn() propagation.SpanID {
 // injected tells what c, which is complete but for that, says about the logged id.
 func (v *evidence) injected(c *Claim) Injected {
 	switch {
-	case v.logged == nil || !v.entry.HasUpstream():
+	case v.logged == nil || v.logged.Span.IsZero() || !v.entry.HasUpstream(): // what is injected names a span
 		return NotInjected
 	case c.Up == v.logged.Span || c.Own == v.logged.Span:
 		return WasInjected
@@ -81,7 +81,7 @@ var rows = [NumRows]row{
 		c.Trace, c.Own = v.tagTrace, v.tagSpan
 	}},
 	// Evidence: the tag is the logged id. Our own, and injected.
-	{"id_tag_is_logged_id", func(v *evidence) bool { return v.tagSpan == v.logged.Span }, func(v *evidence, c *Claim) {
+	{"id_tag_is_logged_id", func(v *evidence) bool { return v.tagSpan == v.logged.Span && !v.tagSpan.IsZero() }, func(v *evidence, c *Claim) {
 		c.Own, c.Parent = v.logged.Span, v.parentOfOwn()
 	}},
 	// Evidence: nothing was sent to an upstream, so nothing was injected (Envoy 1.34 and later). The caller's.

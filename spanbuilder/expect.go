@@ -47,7 +47,7 @@ func (i *Identity) learnRelation(s *Item) {
 		v.logger.oddIDs.Store(true)
 	}
 	f, logged := i.inFormat(s.Tracer)
-	if logged == nil || !v.entry.HasUpstream() {
+	if logged == nil || logged.Span.IsZero() || !v.entry.HasUpstream() {
 		return
 	}
 	switch logged.Span {
@@ -84,9 +84,5 @@ func (i *Identity) traceOf(tracer propagation.Format) (propagation.TraceID, bool
 // proveJoined makes c the claim of an entry that has met its span: nothing in it is the entry's but the links.
 func (i *Identity) proveJoined(c *Claim, s *Item) {
 	*c = Claim{Pod: i.Pod, Trace: s.Trace, Own: s.ID, Parent: s.Parent, NoClient: true, Debug: i.Debug()}
-	for _, f := range i.order {
-		if ctx, ok := i.Set.Get(f); ok && ctx.Trace.Low() != s.Trace.Low() {
-			c.link(ctx)
-		}
-	}
+	i.links(c)
 }

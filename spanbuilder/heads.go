@@ -102,7 +102,7 @@ func (t *Table) headOf(a *Item) (best *head) {
 		if !h.up || h.start > a.Start+rounded || a.Start > h.end+rounded {
 			continue
 		}
-		if !h.logged.IsZero() && !a.ID.IsZero() && h.loggedTrace != a.Trace {
+		if !h.loggedTrace.IsZero() && !a.Trace.IsZero() && h.loggedTrace != a.Trace {
 			continue
 		}
 		if best == nil || h.rank(a) > best.rank(a) || h.rank(a) == best.rank(a) && (h.start > best.start || h.start == best.start && h.end < best.end) {

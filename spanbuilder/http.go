@@ -120,6 +120,9 @@ func (r *request) requestAttributes() {
 			r.texts("http.request.header.", key, v)
 		}
 	}
+	if len(r.b.baggage) > 0 {
+		r.baggage()
+	}
 	for _, key := range r.b.opts.ResponseHeaders {
 		v, ok := e.Fields(wire.ResponseHeaders).Get(key)
 		if !ok {

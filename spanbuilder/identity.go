@@ -16,7 +16,7 @@ type Claim struct {
 	Parent      propagation.SpanID // the caller's span
 	Up          propagation.SpanID // an id that went upstream and is not Own
 	Flags       byte               // W3C trace flags of the context that counts
-	Logged      propagation.SpanID // the id of the context that counts, zero if there is none
+	Logged      propagation.SpanID // the id of the context that counts, zero if there is none, or none in it
 	Injected    Injected           // whether Envoy has overwritten that id
 	Derived     bool               // Own was not known, so that nobody else can have it
 	NoClient    bool               // a CLIENT is there already, or comes from elsewhere
@@ -28,9 +28,12 @@ type Claim struct {
 	Request     uint64             // of an attempt: what its request is remembered by, 0 if that is not known
 	TraceState  []byte             // borrowed from the entry, unchecked
 	Pod         *pods.Pod          // the sender, nil if it is not known
-	Links       [propagation.NumFormats]propagation.Context
-	NumLinks    int // of Links: valid contexts in other traces
+	Links       [maxLinks]propagation.Context
+	NumLinks    int // of Links: valid contexts in other traces that name a span
 }
+
+// maxLinks is how many links a span may get: those to the contexts that come first in the configured order.
+const maxLinks = 3
 
 // Injected says whether Envoy has overwritten the logged id.
 type Injected uint8
@@ -46,6 +49,7 @@ type Identity struct {
 	Set   propagation.Set // the contexts of the entry last seen
 	Pod   *pods.Pod       // of its sender
 	order []propagation.Format
+	reads propagation.Formats // those of order
 	tags  idTags
 	start *Starts
 	derivation
@@ -75,7 +79,8 @@ func (i *Identity) Headers(e *wire.Entry) {
 
 // HasContext tells whether those headers have a trace context.
 func (i *Identity) HasContext() bool {
-	for f := range propagation.NumFormats {
+	seen := i.Set.Seen()
+	for f, ok := seen.Next(); ok; f, ok = seen.Next() {
 		if _, ok := i.Set.Get(f); ok {
 			return true
 		}
@@ -127,6 +132,9 @@ func (i *Identity) read(e *wire.Entry, l *Logger, s Started) {
 		v.start = &i.taken
 	}
 	v.format, v.logged = i.context(v)
+	if v.start != nil && !v.start.Knows(v.format) {
+		v.start = nil
+	}
 	l.observe(v)
 	l.observeReason(e)
 }
@@ -206,7 +214,7 @@ func (i *Identity) context(v *evidence) (propagation.Format, *propagation.Contex
 	order := i.order
 	if v.start != nil {
 		for _, f := range order {
-			if c, ok := i.Set.Get(f); ok && v.start.ID(f) != c.Span {
+			if c, ok := i.Set.Get(f); ok && v.start.Knows(f) && v.start.ID(f) != c.Span && !c.Span.IsZero() { // a tracer names its span
 				v.logger.node.proven.Store(int32(f) + 1)
 				return f, c
 			}
@@ -231,18 +239,18 @@ func (i *Identity) context(v *evidence) (propagation.Format, *propagation.Contex
 	return f, c
 }
 
-var (
-	familyW3C = []propagation.Format{propagation.TraceParent}
-	familyB3  = []propagation.Format{propagation.B3Multi, propagation.B3Single}
-)
+// families are the formats that one tracer may speak, by any of them.
+var families = func() (list [propagation.NumFormats][]propagation.Format) {
+	for f := range propagation.NumFormats {
+		list[f] = []propagation.Format{f}
+	}
+	b3 := []propagation.Format{propagation.B3Multi, propagation.B3Single}
+	list[propagation.B3Multi], list[propagation.B3Single] = b3, b3
+	return list
+}()
 
 // family gives the formats that one tracer may speak, f being one of them.
-func family(f propagation.Format) []propagation.Format {
-	if f == propagation.TraceParent {
-		return familyW3C
-	}
-	return familyB3
-}
+func family(f propagation.Format) []propagation.Format { return families[f] }
 
 // complete fills in what no row decides: the trace, derived ids, flags, trace state and links.
 func (i *Identity) complete(v *evidence, c *Claim) {
@@ -274,20 +282,31 @@ func (i *Identity) complete(v *evidence, c *Claim) {
 		c.Flags = v.logged.Flags
 		c.Unsampled = v.logged.Decision == propagation.NotSampled
 	}
-	for _, f := range i.order {
-		ctx, ok := i.Set.Get(f)
-		if !ok {
-			continue
-		}
-		if ctx.Trace.Low() != c.Trace.Low() {
-			c.link(ctx)
-		} else if f == propagation.TraceParent {
-			c.TraceState, _ = i.Set.TraceState()
-		}
+	i.links(c)
+	if ctx, ok := i.Set.Get(propagation.TraceParent); ok && i.reads.Has(propagation.TraceParent) && ctx.Trace.Low() == c.Trace.Low() {
+		c.TraceState, _ = i.Set.TraceState()
 	}
 }
 
+// links makes links of the contexts in other traces, in the configured order.
+func (i *Identity) links(c *Claim) {
+	left := i.Set.Seen() & i.reads
+	for _, f := range i.order {
+		if left == 0 {
+			return
+		}
+		if ctx, ok := i.Set.Get(f); ok && ctx.Trace.Low() != c.Trace.Low() {
+			c.link(ctx)
+		}
+		left &^= 1 << f
+	}
+}
+
+// link adds a link, if it is another one. One to a trace alone is not valid in OTLP.
 func (c *Claim) link(ctx *propagation.Context) {
+	if ctx.Span.IsZero() || c.NumLinks == len(c.Links) {
+		return
+	}
 	for _, l := range c.Links[:c.NumLinks] {
 		if l.Trace == ctx.Trace && l.Span == ctx.Span {
 			return

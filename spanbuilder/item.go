@@ -185,7 +185,8 @@ func (id *Identity) Print(e *wire.Entry, l *Logger) uint64 {
 	if e.Type == wire.DownstreamStart { // each log has its own
 		in = in.bytes(l.logName)
 	}
-	for f := range propagation.NumFormats {
+	seen := id.Set.Seen()
+	for f, ok := seen.Next(); ok; f, ok = seen.Next() {
 		if c, ok := id.Set.Get(f); ok {
 			in = append(in, c.Span[:]...)
 		}

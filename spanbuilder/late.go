@@ -74,13 +74,19 @@ func (i *Identity) Below(c *Claim, trace propagation.TraceID, parent propagation
 	c.Own = i.newSpan(roleInner, trace, c.Logged, i.found.entry, i.found.logger)
 }
 
+// above gives the span below which the attempts of a sealed request hang: that of the request, or the one made of its entry
+// where that is not known.
+func (c *Claim) above() propagation.SpanID {
+	if c.Parent.IsZero() {
+		return c.Own
+	}
+	return c.Parent
+}
+
 func (t *Table) unpaired(i *Item, c *Claim) {
 	injected := c.Injected
 	t.id.Sealed(c)
-	own := c.Parent
-	if own.IsZero() {
-		own = c.Own
-	}
+	own := c.above()
 	f := UnpairedGone
 	if t.o.Unpaired != UnpairedDrop {
 		f = UnpairedInner
@@ -115,7 +121,7 @@ func (t *Table) belated(i *Item) {
 	injected := c.Injected
 	t.id.Sealed(c)
 	t.sink.Inner(&t.entry, i.Logger, c)
-	t.headDone(i.head, head{trace: c.Trace, own: c.Parent, injected: injected, sealed: true, contextless: c.Contextless})
+	t.headDone(i.head, head{trace: c.Trace, own: c.above(), injected: injected, sealed: true, contextless: c.Contextless})
 	t.end(i, LateEntry)
 }
 

@@ -64,19 +64,29 @@ func newOrigin(head, scope []byte) (o *Origin, repaired int) {
 	o.Resource.Scope, n = wire.AppendScope(nil, scope)
 	repaired += n
 	for r := wire.Read(o.Resource.Head); r.Next(); {
-		if r.Key != resourceSpansResource<<3|wire.Bytes {
-			continue
-		}
-		for a := wire.Read(r.Bytes); a.Next(); {
-			if a.Key == resourceAttributes<<3|wire.Bytes {
-				if key, value, ok := wire.StringAttribute(a.Bytes); ok {
-					o.said(string(key), value)
-				}
-			}
+		if r.Key == resourceSpansResource<<3|wire.Bytes {
+			o.look(r.Bytes, nil)
 		}
 	}
 	o.unknown = isUnknown(o.name)
 	return o, repaired
+}
+
+// look takes what an encoded Resource says, and notes in has, unless it is nil, which attributes there are. It gives false if the
+// Resource is malformed.
+func (o *Origin) look(resource []byte, has map[string]bool) bool {
+	return wire.Sub(resource, func(r wire.Reader) {
+		if r.Key != resourceAttributes<<3|wire.Bytes {
+			return
+		}
+		key, value, isString := wire.StringAttribute(r.Bytes)
+		if has != nil {
+			has[string(key)] = true
+		}
+		if isString {
+			o.said(string(key), value)
+		}
+	})
 }
 
 // said takes an attribute of the resource.

@@ -1,6 +1,7 @@
 package spanbuilder
 
 import (
+	"math/bits"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -35,22 +36,32 @@ type startShard struct {
 type slot struct {
 	key uint64
 	seq uint32 // order of arrival
-	has uint8  // bit 7: in use; bit f: ids[f] was sent
-	ids [propagation.NumFormats]propagation.SpanID
+	Started
 }
 
-// Started is what a start entry says: the caller's span id by format.
+// Started is what a start entry says: the caller's span ids. Of more than startIDs formats the last ones are not known.
 type Started struct {
-	has uint8
-	ids [propagation.NumFormats]propagation.SpanID
+	has propagation.Formats // in which there was a context; and inUse
+	ids [startIDs]propagation.SpanID
 }
+
+const (
+	startIDs = 3
+	inUse    = propagation.Formats(1 << 15)
+)
+
+// at gives where the id in format f is.
+func (s *Started) at(f propagation.Format) int { return bits.OnesCount16(uint16(s.has & (1<<f - 1))) }
+
+// Knows tells whether ID knows what the caller sent in format f.
+func (s *Started) Knows(f propagation.Format) bool { return !s.has.Has(f) || s.at(f) < startIDs }
 
 // ID gives the span id that the caller sent in format f, zero when it sent none.
 func (s *Started) ID(f propagation.Format) propagation.SpanID {
-	if s.has&(1<<f) == 0 {
+	if !s.has.Has(f) || !s.Knows(f) {
 		return propagation.SpanID{}
 	}
-	return s.ids[f]
+	return s.ids[s.at(f)]
 }
 
 // NewStarts makes a table of at most that many bytes.
@@ -76,10 +87,13 @@ func (s *Starts) Learn(key uint64, set *propagation.Set) {
 	if !s.learned.Load() {
 		s.learned.Store(true)
 	}
-	n := slot{key: key, has: 1 << 7}
-	for f := range propagation.NumFormats {
+	n := slot{key: key, Started: Started{has: inUse}}
+	seen := set.Seen()
+	for f, ok := seen.Next(); ok; f, ok = seen.Next() {
 		if c, ok := set.Get(f); ok {
-			n.ids[f], n.has = c.Span, n.has|1<<f
+			if n.has |= 1 << f; n.Knows(f) {
+				n.ids[n.at(f)] = c.Span
+			}
 		}
 	}
 	sh, at := s.bucket(key)
@@ -119,7 +133,7 @@ func (s *Starts) Take(key uint64) (Started, bool) {
 	if first < 0 {
 		return Started{}, false
 	}
-	got := Started{has: b[first].has, ids: b[first].ids}
+	got := b[first].Started
 	b[first] = slot{}
 	return got, true
 }

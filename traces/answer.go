@@ -34,9 +34,9 @@ const (
 )
 
 var refusalTexts = [NumRefusals]string{
-	TooLarge:    "the request is larger than receive.limits.request",
-	Malformed:   "the body is not an ExportTraceServiceRequest",
-	Full:        "there is no room for more spans at the moment",
+	TooLarge:    "the request is larger than there is room for (receive.limits.request, export.other_memory)",
+	Malformed:   "the body is not an export request of this signal",
+	Full:        "there is no room for more at the moment",
 	Unsupported: "not supported",
 	Stopping:    "alspan is stopping",
 }

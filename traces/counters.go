@@ -1,6 +1,6 @@
 package traces
 
-import "strings"
+import "github.com/alspan/alspan/internal/ledger"
 
 // Transport is how spans came.
 type Transport uint8
@@ -22,7 +22,7 @@ func (t Transport) String() string { return transports[t] }
 type Refusal uint8
 
 const (
-	TooLarge    Refusal = iota // longer than receive.limits.request
+	TooLarge    Refusal = iota // longer than receive.limits.request, or than all room that there is for its signal
 	Malformed                  // it cannot be read
 	Full                       // there was no room: the sender was asked to try again
 	Unsupported                // a path, method, content type or encoding that is not served
@@ -35,17 +35,10 @@ var refusals = [NumRefusals]string{"too_large", "malformed", "full", "unsupporte
 func (r Refusal) String() string { return refusals[r] }
 
 // Signal is what is received besides spans.
-type Signal uint8
+type Signal = ledger.Signal
 
+// The signals, see there.
 const (
-	Metrics Signal = iota
-	Logs
-	NumSignals
+	Metrics = ledger.Metrics
+	Logs    = ledger.Logs
 )
-
-var signals = [NumSignals]string{"metrics", "logs"}
-
-func (s Signal) String() string { return signals[s] }
-
-// variable gives its part of the name of an environment variable.
-func (s Signal) variable() string { return strings.ToUpper(signals[s]) }

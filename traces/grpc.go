@@ -20,8 +20,8 @@ func (s *Server) Register(g *grpc.Server) {
 	const prefix = "opentelemetry.proto.collector."
 	for service, export := range map[string]func(context.Context, *rawgrpc.Message) (rawgrpc.Sender, error){
 		"trace.v1.TraceService":     s.exportTraces,
-		"metrics.v1.MetricsService": s.exportUnwanted(Metrics),
-		"logs.v1.LogsService":       s.exportUnwanted(Logs),
+		"metrics.v1.MetricsService": s.exportOther(Metrics),
+		"logs.v1.LogsService":       s.exportOther(Logs),
 	} {
 		handler := func(_ any, stream grpc.ServerStream) error {
 			var raw rawgrpc.Message
@@ -85,6 +85,18 @@ func (s *Server) exportTraces(ctx context.Context, raw *rawgrpc.Message) (rawgrp
 	s.received(GRPC, len(raw.Bytes()))
 	v := s.take(x, raw.Bytes(), nil, rawgrpc.From(ctx))
 	s.sessions.Put(x)
+	return v.reply()
+}
+
+func (s *Server) exportOther(signal Signal) func(context.Context, *rawgrpc.Message) (rawgrpc.Sender, error) {
+	return func(ctx context.Context, raw *rawgrpc.Message) (rawgrpc.Sender, error) {
+		v := s.takeOther(signal, raw.Bytes(), rawgrpc.From(ctx))
+		return v.reply()
+	}
+}
+
+// reply gives what a call is answered with.
+func (v *verdict) reply() (rawgrpc.Sender, error) {
 	switch {
 	case v.Refused && v.Why.code() == codes.Unavailable:
 		return nil, unavailable[v.Why]
@@ -95,13 +107,6 @@ func (s *Server) exportTraces(ctx context.Context, raw *rawgrpc.Message) (rawgrp
 		return rawgrpc.Encoded(b), nil
 	}
 	return rawgrpc.Empty{}, nil
-}
-
-func (s *Server) exportUnwanted(signal Signal) func(context.Context, *rawgrpc.Message) (rawgrpc.Sender, error) {
-	return func(ctx context.Context, raw *rawgrpc.Message) (rawgrpc.Sender, error) {
-		s.unwanted(signal, len(raw.Bytes()), rawgrpc.From(ctx))
-		return rawgrpc.Empty{}, nil
-	}
 }
 
 // again is when a sender that was not served may try again.

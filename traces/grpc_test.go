@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -184,31 +183,4 @@ func TestUnreadableCalls(t *testing.T) {
 		}
 	}
 	r.want(t, "b", "a")
-}
-
-func TestOtherSignals(t *testing.T) {
-	var said bytes.Buffer
-	r := new(recorder)
-	s := newServer(r)
-	s.opts.Log = slog.New(slog.NewTextHandler(&said, nil))
-	conn := dial(t, s)
-	for range 3 {
-		for _, method := range []string{metricsMethod, logsMethod} {
-			if b, err := call(t, conn, method, []byte("\x0a\x02hi")); err != nil || len(b) != 0 {
-				t.Errorf("%s: %x, %v", method, b, err)
-			}
-		}
-	}
-	for _, signal := range []Signal{Metrics, Logs} {
-		if n, b := s.Unwanted[signal].Load(), s.UnwantedBytes[signal].Load(); n != 3 || b != 12 {
-			t.Errorf("%d requests with %s, %d bytes", n, signal, b)
-		}
-	}
-	if text := said.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "OTEL_METRICS_EXPORTER=none") || !strings.Contains(text, "OTEL_LOGS_EXPORTER=none") {
-		t.Errorf("said %q", text)
-	}
-	if _, err := call(t, conn, "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export", nil); status.Code(err) != codes.Unimplemented {
-		t.Errorf("profiles: %v", err)
-	}
-	r.want(t)
 }

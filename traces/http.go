@@ -50,19 +50,10 @@ func (s *Server) serveOTLP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, f)
 		return
 	}
-	from := sender(r)
-	var v verdict
-	switch r.URL.Path {
-	case metricsPath:
-		s.unwanted(Metrics, len(body.Bytes()), from)
-	case logsPath:
-		s.unwanted(Logs, len(body.Bytes()), from)
-	default:
-		var f *failure
-		if v, f = s.takeHTTP(body.Bytes(), asked == jsonType, from); f != nil {
-			s.fail(w, r, f)
-			return
-		}
+	v, f := s.takeHTTP(r.URL.Path, body.Bytes(), asked == jsonType, sender(r))
+	if f != nil {
+		s.fail(w, r, f)
+		return
 	}
 	if asked == jsonType {
 		write(w, http.StatusOK, jsonType, v.json())
@@ -89,8 +80,14 @@ func (s *Server) misplaced(w http.ResponseWriter, r *http.Request) {
 	h.Set("Grpc-Message", text)
 }
 
-// takeHTTP gives the consumer one request.
-func (s *Server) takeHTTP(body []byte, isJSON bool, from netip.Addr) (verdict, *failure) {
+// takeHTTP gives one request to whoever takes what comes at that path.
+func (s *Server) takeHTTP(path string, body []byte, isJSON bool, from netip.Addr) (verdict, *failure) {
+	switch path {
+	case metricsPath:
+		return s.takeOtherHTTP(Metrics, body, isJSON, from)
+	case logsPath:
+		return s.takeOtherHTTP(Logs, body, isJSON, from)
+	}
 	x := s.sessions.Get().(*session)
 	v, err := s.takeWith(x, body, isJSON, from)
 	x.json.rest()
@@ -121,6 +118,8 @@ func (s *Server) judged(v verdict) (verdict, *failure) {
 		return v, nil
 	case v.Why.code() == codes.Unavailable:
 		return v, &failure{http.StatusServiceUnavailable, counted, v.sentence()}
+	case v.Why == TooLarge:
+		return v, &failure{http.StatusRequestEntityTooLarge, counted, v.sentence()}
 	}
 	return v, &failure{http.StatusBadRequest, counted, v.sentence()}
 }

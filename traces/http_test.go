@@ -248,26 +248,6 @@ func TestHTTPAtTheLimit(t *testing.T) {
 	}
 }
 
-func TestHTTPOtherSignals(t *testing.T) {
-	r := new(recorder)
-	s := newServer(r)
-	url := serveHTTP(t, s.OTLP())
-	for _, path := range []string{metricsPath, logsPath} {
-		if got := post(t, url+path, strings.NewReader("anything"), "Content-Type", jsonType); got.status != http.StatusOK || string(got.body) != "{}" {
-			t.Errorf("%s: %+v", path, got)
-		}
-		if got := post(t, url+path, bytes.NewReader(gzipped([]byte("anything"))), "Content-Type", protobufType, "Content-Encoding", "gzip"); got.status != http.StatusOK || len(got.body) != 0 {
-			t.Errorf("%s: %+v", path, got)
-		}
-	}
-	for i := range NumSignals {
-		if n, b := s.Unwanted[i].Load(), s.UnwantedBytes[i].Load(); n != 2 || b != 16 {
-			t.Errorf("%d with %s, %d bytes", n, i, b)
-		}
-	}
-	r.want(t)
-}
-
 // One connection serves many requests, errors among them.
 func TestHTTPKeepsConnections(t *testing.T) {
 	r := new(recorder)

@@ -46,6 +46,8 @@ type Consumer func(*Message) Outcome
 type Outcome struct {
 	// Full: nothing was taken, because there is no room; the sender is asked to try again.
 	Full bool
+	// TooLarge: nothing was taken, and there never is room for as much.
+	TooLarge bool
 	// Rejected is the number of spans that are no spans: malformed, or with an invalid id. All others were taken.
 	Rejected int
 }

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/zipkin"
 )
 
@@ -19,9 +20,12 @@ type Options struct {
 	Limit int            // bytes of one request after decompression
 	Pool  mem.BufferPool // where received bytes are kept
 	Log   *slog.Logger
+	Other Other // takes what is not spans
+	// Ignored: such requests are dropped anyway, and Other gets them as they came, be they what they may.
+	Ignored [ledger.NumSignals]bool
 }
 
-// Server is the receiver of spans: over gRPC (Register), over HTTP as OTLP (OTLP) and as Zipkin (Zipkin).
+// Server is the receiver of spans, and of what senders have beside them: over gRPC (Register), over HTTP as OTLP (OTLP) and as Zipkin (Zipkin).
 type Server struct {
 	opts     Options
 	sessions sync.Pool // of *session
@@ -29,19 +33,17 @@ type Server struct {
 	stopping sync.RWMutex // held for reading while a consumer is busy
 	stopped  bool
 
-	// Requests counts what was received and Bytes its size after decompression, Truncated requests of which only a part
-	// could be read, Refused requests of which nothing was used.
+	// Requests counts what was received with spans and Bytes its size after decompression, Truncated requests of which only a
+	// part could be read, Refused requests of all signals of which nothing was used.
 	Requests  [NumTransports]atomic.Int64
 	Bytes     [NumTransports]atomic.Int64
 	Truncated atomic.Int64
 	Refused   [NumRefusals]atomic.Int64
 	Invalid   [zipkin.NumReasons]atomic.Int64 // Zipkin spans that are no spans
 	Repaired  atomic.Int64                    // strings of Zipkin spans that were not UTF-8
-	// Unwanted counts requests with other signals than spans, which are taken and dropped, and UnwantedBytes their size.
-	Unwanted      [NumSignals]atomic.Int64
-	UnwantedBytes [NumSignals]atomic.Int64
-	unwantedOnce  [NumSignals]sync.Once
+
 	misplacedOnce sync.Once
+	decoding      sync.Mutex // of JSON with other signals
 }
 
 // session is what a request needs and the next one can use again.
@@ -107,14 +109,4 @@ func (s *Server) refuse(why Refusal) verdict {
 func (s *Server) received(t Transport, size int) {
 	s.Requests[t].Add(1)
 	s.Bytes[t].Add(int64(size))
-}
-
-// unwanted counts a request with metrics or logs. They are no reason to fail: senders often have one address for all three.
-func (s *Server) unwanted(signal Signal, size int, from netip.Addr) {
-	s.Unwanted[signal].Add(1)
-	s.UnwantedBytes[signal].Add(int64(size))
-	s.unwantedOnce[signal].Do(func() {
-		s.opts.Log.Warn("Received "+signal.String()+", which alspan drops: it takes only spans. Give the senders another address for "+
-			signal.String()+", or set OTEL_"+signal.variable()+"_EXPORTER=none. This is said once; metrics count on.", "from", from.String())
-	})
 }

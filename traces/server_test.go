@@ -33,6 +33,18 @@ type recorder struct {
 	full  bool
 	gate  chan struct{} // what a span named "slow" waits for
 	busy  chan struct{} // told that it waits
+
+	others  []string // signal and body
+	outcome Outcome  // of the next ones
+}
+
+func (r *recorder) other(signal Signal, body []byte, from netip.Addr) Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.outcome.Full && !r.outcome.TooLarge {
+		r.others, r.from = append(r.others, signal.String()+" "+string(body)), from
+	}
+	return r.outcome
 }
 
 func (r *recorder) open() Consumer {
@@ -86,7 +98,7 @@ func (r *recorder) want(t *testing.T, names ...string) {
 }
 
 func newServer(r *recorder) *Server {
-	return NewServer(r.open, Options{Limit: limit, Pool: new(rawgrpc.Pool), Log: slog.New(slog.DiscardHandler)})
+	return NewServer(r.open, Options{Limit: limit, Pool: new(rawgrpc.Pool), Log: slog.New(slog.DiscardHandler), Other: r.other})
 }
 
 // await waits until so many refusals are counted: the transport answers some calls before they are.

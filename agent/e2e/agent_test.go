@@ -150,9 +150,19 @@ func logLedger() (in, out []string) {
 		"alspan_logs_dropped_total"}
 }
 
-var ledgers = []func() (in, out []string){entryLedger, spanLedger, logLedger}
+// Metrics and logs are counted in requests and in bytes.
+func otherLedger() (in, out []string) {
+	return []string{"alspan_other_received_total"}, []string{"alspan_other_exported_total", "alspan_other_queued", "alspan_other_in_flight", "alspan_other_dropped_total"}
+}
 
-// balanced says whether all ledgers hold, to the last item. Every counter must be there, even at zero.
+func otherBytesLedger() (in, out []string) {
+	return []string{"alspan_other_received_bytes_total"}, []string{"alspan_other_exported_bytes_total", "alspan_other_queued_bytes", "alspan_other_in_flight_bytes",
+		"alspan_other_dropped_bytes_total"}
+}
+
+var ledgers = []func() (in, out []string){entryLedger, spanLedger, logLedger, otherLedger, otherBytesLedger}
+
+// balanced says whether the ledgers hold, to the last item. Every counter must be there, even at zero.
 func (m metrics) balanced() error {
 	for _, ledger := range ledgers {
 		in, out := ledger()
@@ -200,6 +210,17 @@ alspan_logs_in_flight 1
 alspan_logs_queued 1
 alspan_logs_open 1
 alspan_logs_dropped_total{reason="core_full"} 1
+alspan_other_received_total{signal="logs"} 4
+alspan_other_received_total{signal="metrics"} 3
+alspan_other_exported_total{signal="logs"} 2
+alspan_other_queued{signal="logs"} 1
+alspan_other_in_flight{signal="logs"} 1
+alspan_other_dropped_total{reason="unwanted",signal="metrics"} 3
+alspan_other_received_bytes_total{signal="logs"} 400
+alspan_other_exported_bytes_total{signal="logs"} 200
+alspan_other_queued_bytes{signal="logs"} 100
+alspan_other_in_flight_bytes{signal="logs"} 60
+alspan_other_dropped_bytes_total{reason="rejected",signal="logs"} 40
 `
 	sound, err := readMetrics(page)
 	if err != nil {

@@ -39,6 +39,8 @@ type Receive struct {
 	Fields  map[string]string
 	TLS     ServerTLS
 	Limits  Limits
+
+	OtherSignals string
 }
 
 // Files is which log files are followed.
@@ -94,6 +96,7 @@ type Spans struct {
 	Upstream        string
 	RequestHeaders  []string
 	ResponseHeaders []string
+	Baggage         []string
 	RedactQuery     []string
 	MaxValue        Size
 	TCP             bool
@@ -122,6 +125,7 @@ type Export struct {
 	TLS         ClientTLS
 	Batch       Batch
 	Memory      Size
+	OtherMemory Size
 	WhenFull    string
 	Senders     int
 	Logs        bool

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // declare gives a Config that holds the defaults, and the tree of all its keys, which point into it.
 func declare() (*Config, *node) {
@@ -29,7 +32,7 @@ func (r *Receive) declare() *node {
 		section("als", "One more listener with the same services.",
 			key("address", &r.ALS.Address, "", "For control planes that want a port of its own for ALS, often `:9001`.",
 				checked("host:port, or empty for off", orOff(address)))),
-		section("http", "The listener for spans as OTLP over HTTP, in protobuf or JSON, at `/v1/traces`. It takes gRPC as well, with the same services. "+
+		section("http", "The listener for OTLP over HTTP, in protobuf or JSON, at `/v1/traces`, `/v1/metrics` and `/v1/logs`. It takes gRPC as well, with the same services. "+
 			"A connection over HTTP/2 is either gRPC or OTLP over HTTP, so an Envoy that sends both needs a cluster for each.",
 			key("address", &r.HTTP.Address, ":4318", "Where it listens.", checked("host:port, or empty for off", orOff(address)))),
 		section("zipkin", "The listener for spans as Zipkin v2, in JSON or protobuf, at any path, usually `/api/v2/spans`.",
@@ -55,20 +58,28 @@ func (r *Receive) declare() *node {
 				"Largest message of access logs after decompression. A larger one ends its stream and is counted.",
 				between(64*KiB, 256*MiB)),
 			key("request", &r.Limits.Request, 64*MiB,
-				"Largest request with spans, OTLP or Zipkin, after decompression. A larger one is refused and counted.",
+				"Largest request, OTLP or Zipkin, after decompression. A larger one is refused and counted.",
 				between(64*KiB, 256*MiB)),
 			key("streams", &r.Limits.Streams, 250, "Streams that one connection may have open.", between(1, 10000)),
 			key("connections", &r.Limits.Connections, 2048,
 				"Connections that may be open at a time; an Envoy has one for each worker thread. Further ones are closed at once and counted.",
-				between(1, 1000000))))
+				between(1, 1000000))),
+		key("other_signals", &r.OtherSignals, "forward",
+			"What becomes of OTLP metrics and logs, which senders often have for the same address. `forward` sends them on to `export.endpoint`, "+
+				"with pod detail; `drop` takes and drops them.",
+			oneOf("forward", "drop")))
 }
+
+var traceHeaders = []string{"traceparent", "x-b3", "b3", "uber-trace-id", "x-datadog", "x-amzn-trace-id", "x-cloud-trace-context",
+	"x-ot-span-context", "ot-tracer", "grpc-trace-bin"}
 
 func (c *Correlate) declare() *node {
 	return section("correlate", "How the place of a request in its trace is found.",
-		key("headers", &c.Headers, []string{"traceparent", "x-b3", "b3"},
-			"Trace headers to read, best first: W3C, B3 in several headers, B3 in one. They must be among the headers that "+
-				"Envoy's access log is told to log.",
-			oneOf("traceparent", "x-b3", "b3")),
+		key("headers", &c.Headers, slices.Clone(traceHeaders),
+			"Trace headers to read, best first: W3C, B3 in several headers, B3 in one, Jaeger, Datadog, AWS X-Ray, Google Cloud, LightStep, "+
+				"OpenTracing, OpenCensus. They must be among the headers that Envoy's access log is told to log; a name stands for all headers "+
+				"of the format.",
+			oneOf(traceHeaders...)),
 		key("header_span_id", &c.HeaderSpanID, map[string]string{},
 			"Whose span the logged trace header names, by log name: `parent` is the caller's, `own` is Envoy's span of this "+
 				"request, `upstream` is the one that Envoy sent on. Only for loggers of which you know it; without an entry "+
@@ -110,6 +121,10 @@ func (s *Spans) declare() *node {
 		key("response_headers", &s.ResponseHeaders, []string{},
 			"Response headers and trailers that become attributes `http.response.header.<name>`. Envoy must be told to log them.",
 			checked("header names", headerName)),
+		key("baggage", &s.Baggage, []string{},
+			"Keys of the request header `baggage` (W3C) whose values become attributes `baggage.<key>`, at most 64. Their case counts. Baggage "+
+				"may hold personal data. Envoy must be told to log the header.",
+			checked("baggage keys", baggageKey)),
 		key("redact_query", &s.RedactQuery, []string{
 			"X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "AWSAccessKeyId", "Signature", "sig",
 			"X-Goog-Signature", "access_token", "id_token", "refresh_token", "token", "api_key", "apikey", "password",
@@ -181,6 +196,10 @@ func (e *Export) declare() *node {
 				"whose trace is not sampled, above 90 % all but failed requests. Half as much again may be in use for spans "+
 				"larger than 64KiB, and for what a broken connection still holds.",
 			between(1*MiB, 16*GiB)),
+		key("other_memory", &e.OtherMemory, 8*MiB,
+			"Memory for requests with metrics and logs, waiting and in flight, beside `memory`. When it is full their senders are asked to try "+
+				"again. A quarter of it is kept for each of the two, so a request may have three quarters.",
+			between(1*MiB, 1*GiB)),
 		key("when_full", &e.WhenFull, "drop",
 			"What happens when the memory is full. `drop` counts and drops the newest spans, so that Envoy is never held up. "+
 				"`wait` sheds and drops nothing: it stops reading, and Envoy drops entries when its own buffer is full.",

@@ -20,6 +20,9 @@ func (l *loader) relations(c *Config) {
 			l.relate("%q is also in trace_id", "correlate.id_tags.span_id", "correlate.id_tags.trace_id", name)
 		}
 	}
+	if n := len(c.Spans.Baggage); n > mostBaggage {
+		l.relate("it has %d keys, at most %d are accepted", "spans.baggage", "spans.baggage", n, mostBaggage)
+	}
 	if c.Export.Retry.Max < c.Export.Retry.Initial {
 		l.relate("%v is less than retry.initial, %v", "export.retry.max", "export.retry.initial",
 			duration(c.Export.Retry.Max), duration(c.Export.Retry.Initial))
@@ -221,6 +224,17 @@ func notEmpty(s string) (string, error) {
 
 func letterOrDigit(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// mostBaggage is how many keys of baggage may become attributes.
+const mostBaggage = 64
+
+// baggageKey checks a key of W3C Baggage: a token, like a header name, but its case counts.
+func baggageKey(s string) (string, error) {
+	if _, err := headerName(s); err != nil {
+		return "", fmt.Errorf("%q is not a key of baggage", s)
+	}
+	return s, nil
 }
 
 // headerName gives an HTTP field name (RFC 9110, section 5.1) in lower case.

@@ -1,9 +1,10 @@
-// Package ledger takes what happens to entries, spans and log records, each counted at its own hand-over, and gives the sums
-// that must hold: nothing that came in or was made may be missing.
+// Package ledger takes what happens to entries, spans, log records and requests with other signals, each counted at its own
+// hand-over, and gives the sums that must hold: nothing that came in or was made may be missing.
 //
 //	entries_received   = used + taught + duplicate + dropped by reason + waiting
 //	spans_in + made    = exported + spooled + in flight + queued + open + waiting + dropped by reason
 //	logs_made          = exported + in flight + queued + open + dropped by reason
+//	other_received     = exported + queued + in flight + dropped by reason, for each signal
 //
 // They hold exactly when the agent is idle, and at any other moment within what moved while they were read.
 package ledger

@@ -147,11 +147,6 @@ func b3Context(ctx Context, reason Reason) Context {
 	default:
 		return Context{}
 	}
-	if ctx.Parent == ctx.Span { // a span is not its own parent; Zipkin reads this as none, too
-		ctx.Parent = SpanID{}
-	}
-	if ctx.Decision == Sampled || ctx.Decision == Debug {
-		ctx.Flags = FlagSampled
-	}
+	ctx.complete()
 	return ctx
 }

@@ -1,6 +1,7 @@
 package propagation
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,17 +30,40 @@ func TestFormatTable(t *testing.T) {
 			}
 			keys[key] = true
 		}
+		for r := range NumReasons {
+			if row.faults == nil || f.Gives(r) && !r.Invalid() {
+				t.Errorf("%s: %s is no fault", f, r)
+			}
+		}
+	}
+	if NumFormats.Gives(BadLength) {
+		t.Error("a format that is none has faults")
+	}
+}
+
+func TestFormats(t *testing.T) {
+	set := FormatsOf([]Format{Census, TraceParent, Datadog})
+	if !set.Has(TraceParent) || !set.Has(Census) || set.Has(B3Multi) {
+		t.Errorf("the set is %b", set)
+	}
+	var got []Format
+	for f, ok := set.Next(); ok; f, ok = set.Next() {
+		got = append(got, f)
+	}
+	if want := []Format{TraceParent, Datadog, Census}; !slices.Equal(got, want) || set != 0 {
+		t.Errorf("Next gives %v, want %v", got, want)
 	}
 }
 
 func TestNames(t *testing.T) {
-	want := map[Format]string{TraceParent: "traceparent", B3Multi: "x-b3", B3Single: "b3", NumFormats: "unknown"}
+	want := map[Format]string{TraceParent: "traceparent", B3Multi: "x-b3", B3Single: "b3", Jaeger: "uber-trace-id", Datadog: "x-datadog", XRay: "x-amzn-trace-id",
+		CloudTrace: "x-cloud-trace-context", LightStep: "x-ot-span-context", OTTracer: "ot-tracer", Census: "grpc-trace-bin", NumFormats: "unknown"}
 	for f, name := range want {
 		if f.String() != name {
 			t.Errorf("%d.String() = %q, want %q", f, f, name)
 		}
 	}
-	for _, name := range []string{"", "unknown", "B3", "uber-trace-id", "traceparent "} {
+	for _, name := range []string{"", "unknown", "B3", "uber-trace", "traceparent "} {
 		if f, ok := ParseFormat(name); ok {
 			t.Errorf("ParseFormat(%q) = %s", name, f)
 		}

@@ -102,6 +102,9 @@ func written(f Format, ctx *Context) []string {
 			value += "-" + ctx.Parent.String()
 		}
 		return []string{"b3", value}
+	case B3Multi:
+	default:
+		return writtenElsewhere(f, ctx)
 	}
 	headers := []string{"x-b3-traceid", ctx.Trace.String(), "x-b3-spanid", ctx.Span.String()}
 	if !ctx.Parent.IsZero() {

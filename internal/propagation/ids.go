@@ -3,6 +3,7 @@ package propagation
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"math/bits"
 )
 
 // TraceID is a 128-bit trace id. A 64-bit id of B3 or Zipkin stands in the low half, the high half is zero.
@@ -70,6 +71,45 @@ func parseSpanID(b []byte, refused byte) (s SpanID, _ Reason) {
 	case s.IsZero():
 		return SpanID{}, ZeroID
 	}
+	return s, Valid
+}
+
+// parseShortTraceID takes up to 32 hex digits of either case: leading zeros may be missing.
+func parseShortTraceID(b []byte) (TraceID, Reason) {
+	digits := [32]byte([]byte("00000000000000000000000000000000"))
+	if len(b) == 0 || len(b) > len(digits) {
+		return TraceID{}, BadLength
+	}
+	copy(digits[len(digits)-len(b):], b)
+	return parseTraceID(digits[:], anyCase)
+}
+
+// parseShortSpanID takes up to 16 hex digits of either case: leading zeros may be missing.
+func parseShortSpanID(b []byte) (SpanID, Reason) {
+	digits := [16]byte([]byte("0000000000000000"))
+	if len(b) == 0 || len(b) > len(digits) {
+		return SpanID{}, BadLength
+	}
+	copy(digits[len(digits)-len(b):], b)
+	return parseSpanID(digits[:], anyCase)
+}
+
+// parseDecimal takes a decimal number of 64 bits. Zero is one.
+func parseDecimal(b []byte) (s SpanID, _ Reason) {
+	const most = 20 // digits
+	if len(b) == 0 || len(b) > most {
+		return SpanID{}, BadLength
+	}
+	var n uint64
+	for _, c := range b {
+		high, low := bits.Mul64(n, 10)
+		next, carry := bits.Add64(low, uint64(c-'0'), 0)
+		if c < '0' || c > '9' || high != 0 || carry != 0 {
+			return SpanID{}, BadDecimal
+		}
+		n = next
+	}
+	binary.BigEndian.PutUint64(s[:], n)
 	return s, Valid
 }
 

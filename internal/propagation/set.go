@@ -1,23 +1,34 @@
 // Package propagation takes the logged header values of a request as byte slices and gives the trace contexts that they
-// carry: W3C traceparent and both forms of B3. It also takes a tracestate and gives the part that may be forwarded.
+// carry: W3C traceparent, both forms of B3, and those of other tracers and of load balancers (see Format). It also takes a
+// tracestate and gives the part that may be forwarded, and a baggage header and gives its members.
 //
-// Rules and their sources: W3C Trace Context (sections traceparent, tracestate, processing model), openzipkin
-// b3-propagation, and OpenTelemetry's TraceState handling for the member "ot".
+// Rules and their sources: W3C Trace Context (sections traceparent, tracestate, processing model), W3C Baggage, openzipkin
+// b3-propagation, and OpenTelemetry's TraceState handling for the member "ot"; those of other formats are named at their functions.
 package propagation
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // Set is what the logged headers of one request say about its trace. The zero value is empty. Use it as Reset, Header for
 // each header in any order, Finish, then the rest. It allocates nothing but itself, and of what it is given it keeps only the value
-// of tracestate.
+// of tracestate. What it costs depends on the formats that are there, not on how many there could be.
 type Set struct {
-	formats  [NumFormats]state
-	state    []byte
+	seen     Formats // all other states are zero
 	hasState bool
+	state    []byte
+	formats  [NumFormats]state
 }
 
 // Reset empties s for the next request.
-func (s *Set) Reset() { *s = Set{} }
+func (s *Set) Reset() {
+	for seen := s.seen; seen != 0; seen &= seen - 1 {
+		s.formats[bits.TrailingZeros16(uint16(seen))] = state{}
+	}
+	s.seen = 0
+	s.state, s.hasState = nil, false
+}
 
 // Header takes one logged header: key in lower case; value as Envoy logs it, with repeated headers joined by commas.
 // Keys that belong to no format are ignored. The value of tracestate is borrowed until Reset, everything else is copied.
@@ -27,12 +38,13 @@ func (s *Set) Header(key, value []byte) {
 	}
 	for i := range headers[len(key)] {
 		h := &headers[len(key)][i]
-		if string(key) != h.name {
+		if key[len(key)-1] != h.last || string(key) != h.name { // most others differ there, which is cheaper to see
 			continue
 		}
 		if h.format < NumFormats {
 			formats[h.format].header(&s.formats[h.format], h.key, value)
 			s.formats[h.format].seen |= 1 << h.key
+			s.seen |= 1 << h.format
 		} else if !s.hasState { // a second header cannot be joined here; the left-most members are the newest
 			s.state, s.hasState = value, true
 		}
@@ -43,17 +55,21 @@ func (s *Set) Header(key, value []byte) {
 // A header of interest: a key of a format, or tracestate, whose format is NumFormats.
 type header struct {
 	name   string
+	last   byte // of the name
 	format Format
 	key    int
 }
 
 // headers are those of interest, by the length of their names.
 var headers = func() (list [maxKeyLength][]header) {
-	add := func(h header) { list[len(h.name)] = append(list[len(h.name)], h) }
-	add(header{traceStateKey, NumFormats, 0})
+	add := func(name string, f Format, key int) {
+		n := len(name)
+		list[n] = append(list[n], header{name, name[n-1], f, key})
+	}
+	add(traceStateKey, NumFormats, 0)
 	for f := range formats {
 		for k, name := range formats[f].keys {
-			add(header{name, Format(f), k})
+			add(name, Format(f), k)
 		}
 	}
 	return list
@@ -66,16 +82,28 @@ func IsKeyLength(n int) bool { return n < maxKeyLength && len(headers[n]) > 0 }
 
 // Finish settles the formats that are spread over several headers. To be called after the last Header.
 func (s *Set) Finish() {
-	for i := range formats {
-		if formats[i].settle != nil && s.formats[i].seen != 0 {
-			formats[i].settle(&s.formats[i])
-		}
+	for seen := s.seen & severalHeaders; seen != 0; {
+		f, _ := seen.Next()
+		formats[f].settle(&s.formats[f])
 	}
 }
 
+// severalHeaders are the formats that have something to settle.
+var severalHeaders = func() (set Formats) {
+	for f := range formats {
+		if formats[f].settle != nil {
+			set |= 1 << f
+		}
+	}
+	return set
+}()
+
+// Seen gives the formats of which a header was logged, valid or not.
+func (s *Set) Seen() Formats { return s.seen }
+
 // Get gives the context of format f, false unless it is valid. The context is part of s and lives until Reset.
 func (s *Set) Get(f Format) (*Context, bool) {
-	if s.Reason(f) != Valid {
+	if !s.seen.Has(f) || s.formats[f].reason != Valid {
 		return nil, false
 	}
 	return &s.formats[f].ctx, true
@@ -83,6 +111,9 @@ func (s *Set) Get(f Format) (*Context, bool) {
 
 // Choose gives the first valid context in that order of formats, false when there is none.
 func (s *Set) Choose(order []Format) (Format, *Context, bool) {
+	if s.seen == 0 {
+		return 0, nil, false
+	}
 	for _, f := range order {
 		if ctx, ok := s.Get(f); ok {
 			return f, ctx, true
@@ -93,7 +124,7 @@ func (s *Set) Choose(order []Format) (Format, *Context, bool) {
 
 // Reason tells why format f has no context, Valid when it has one.
 func (s *Set) Reason(f Format) Reason {
-	if s.formats[f].seen == 0 {
+	if !s.seen.Has(f) {
 		return Absent
 	}
 	return s.formats[f].reason

@@ -95,7 +95,12 @@ func TestOtherHeadersAreIgnored(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
-	s := newSet("traceparent", "00-"+traceHex+"-"+spanHex+"-01", "tracestate", "a=1", "b3", "0", "x-b3-spanid", spanHex)
+	s := newSet("traceparent", "00-"+traceHex+"-"+spanHex+"-01", "tracestate", "a=1", "b3", "0", "x-b3-spanid", spanHex,
+		"uber-trace-id", "1:2:0:1", "x-datadog-trace-id", "1", "x-datadog-tags", "_dd.p.tid="+spanHex, "x-amzn-trace-id", "Root=x", "x-cloud-trace-context", traceHex,
+		"x-ot-span-context", "EigJ", "ot-tracer-sampled", "1", "grpc-trace-bin", "AA")
+	if seen := s.Seen(); seen != 1<<NumFormats-1 {
+		t.Errorf("Seen() = %b", seen)
+	}
 	s.Reset()
 	if diff := cmp.Diff(Set{}, *s, cmp.AllowUnexported(Set{}, state{})); diff != "" {
 		t.Errorf("not empty (-want +got):\n%s", diff)
@@ -205,11 +210,16 @@ func TestParsingAllocatesNothing(t *testing.T) {
 	for _, h := range [][2]string{{":path", "/"}, {"x-request-id", "5a7d5b0f-3a4e-9f3d-8f0b-3b7f3f0c9d11"}, {"content-type", "text/plain"},
 		{"traceparent", "00-" + traceHex + "-" + spanHex + "-01"}, {"traceparent", "zz"}, {"tracestate", "ot=th:8;rv:0123456789abcd,a=1"},
 		{"b3", traceHex + "-" + spanHex + "-1-" + parentHex}, {"b3", "0"}, {"x-b3-traceid", traceHex}, {"x-b3-spanid", spanHex},
-		{"x-b3-parentspanid", parentHex}, {"x-b3-sampled", "true"}, {"x-b3-flags", "1"}} {
+		{"x-b3-parentspanid", parentHex}, {"x-b3-sampled", "true"}, {"x-b3-flags", "1"},
+		{"uber-trace-id", traceHex + "%3A" + spanHex + "%3A0%3A1"}, {"x-datadog-trace-id", "1234567890123456789"}, {"x-datadog-parent-id", "987654321"},
+		{"x-datadog-sampling-priority", "1"}, {"x-datadog-tags", "_dd.p.dm=-4,_dd.p.tid=640cfd8d00000000"}, {"x-datadog-origin", "synthetics"},
+		{"x-amzn-trace-id", "Root=1-8a3c60f7-d188f8fa79d48a391a778fa6;Parent=53995c3f42cd8ad8;Sampled=1"}, {"x-cloud-trace-context", traceHex + "/123;o=1"},
+		{"x-ot-span-context", "EigJOjioEaYHBgcRNmifUO7/xlgYASISCgdjaGVja2VkEgdiYWdnYWdl"}, {"ot-tracer-traceid", shortHex}, {"ot-tracer-spanid", spanHex},
+		{"ot-tracer-sampled", "true"}, {"grpc-trace-bin", "AABL+S81d7NNpqPOkp0ADkc2ATTwZ6oLqQK3AgE="}} {
 		headers = append(headers, header{[]byte(h[0]), []byte(h[1])})
 	}
 	order := []Format{TraceParent, B3Multi, B3Single}
-	dst, trace, span := make([]byte, 0, 512), []byte(traceHex), []byte(spanHex)
+	dst, trace, span, baggage := make([]byte, 0, 512), []byte(traceHex), []byte(spanHex), []byte("a=1%202,b=x;p=1,a=4")
 	s := new(Set)
 	if n := testing.AllocsPerRun(100, func() {
 		for i := range headers {
@@ -218,6 +228,14 @@ func TestParsingAllocatesNothing(t *testing.T) {
 		s.Finish()
 		if f, ctx, ok := s.Choose(order); !ok || f != B3Multi || ctx.Decision != Debug {
 			t.Errorf("Choose = %s, %v", f, ok)
+		}
+		for f := B3Multi; f < NumFormats; f++ {
+			if _, ok := s.Get(f); !ok {
+				t.Errorf("%s: %s", f, s.Reason(f))
+			}
+		}
+		for m := ReadBaggage(baggage); m.Next(); {
+			AppendUnescaped(dst, m.Value)
 		}
 		value, _ := s.TraceState()
 		if got := AppendTraceState(dst, value); len(got) != len(value) {
@@ -228,6 +246,32 @@ func TestParsingAllocatesNothing(t *testing.T) {
 		s.Reset()
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// An entry with one format costs what it did before there were more: only what was seen is looked at and cleared.
+func BenchmarkSetFormats(b *testing.B) {
+	for name, headers := range map[string][]string{
+		"uber-trace-id": {"uber-trace-id", traceHex + ":" + spanHex + ":0:1"},
+		"x-datadog":     {"x-datadog-trace-id", "1234567890123456789", "x-datadog-parent-id", "987654321", "x-datadog-sampling-priority", "1", "x-datadog-tags", "_dd.p.dm=-4,_dd.p.tid=640cfd8d00000000"},
+		"x-amzn":        {"x-amzn-trace-id", "Root=1-8a3c60f7-d188f8fa79d48a391a778fa6;Parent=53995c3f42cd8ad8;Sampled=1"},
+		"lightstep":     {"x-ot-span-context", "EigJOjioEaYHBgcRNmifUO7/xlgYASISCgdjaGVja2VkEgdiYWdnYWdl"},
+	} {
+		var pairs [][2][]byte
+		for pair := range slices.Chunk(headers, 2) {
+			pairs = append(pairs, [2][]byte{[]byte(pair[0]), []byte(pair[1])})
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			var s Set
+			for b.Loop() {
+				s.Reset()
+				for _, pair := range pairs {
+					s.Header(pair[0], pair[1])
+				}
+				s.Finish()
+			}
+		})
 	}
 }
 

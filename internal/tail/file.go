@@ -133,6 +133,7 @@ func (t *Tailer) turn(f *file) bool {
 	}
 	if len(head) > f.print.n {
 		f.print, f.changed = newFingerprint(head), true
+		t.save.identify(f)
 	}
 	used := 0
 	for used < n && !t.stopped() {
@@ -188,8 +189,9 @@ func (t *Tailer) rewritten(f *file) {
 	t.Truncated.Add(1)
 	t.lose(f, f.size-f.split.position().Read)
 	f.split, f.print, f.id = newSplitter(t.o.MaxLine, position{}), fingerprint{}, 0
-	f.size, f.read, f.changed = 0, false, true
+	f.size, f.read, f.rotated, f.changed = 0, false, f.gone, true
 	t.save.know(f)
+	t.saved(t.save.write(t.now()))
 }
 
 func (t *Tailer) lose(f *file, n int64) {

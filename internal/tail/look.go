@@ -66,7 +66,9 @@ func (t *Tailer) find(first bool) {
 		case f.seen == t.looks: // under another name
 			continue
 		case f.path != path && !leads(f.path, k):
-			t.rotate(f)
+			if f.print.n > 0 { // else nothing says that it is not a new file with the inode of an old one
+				t.rotate(f)
+			}
 			f.path, f.target, f.changed = path, target(path), true
 		}
 		f.seen, f.gone = t.looks, false

@@ -141,6 +141,15 @@ func (s *saver) know(f *file) {
 	s.changed, s.urgent = true, true
 }
 
+// identify saves what a file begins with even before what was read of it has settled, so that it can be told from a later
+// one with its inode.
+func (s *saver) identify(f *file) {
+	if r, ok := s.files[f.key]; ok {
+		r.Fingerprint = f.print
+		s.files[f.key], s.changed = r, true
+	}
+}
+
 // cut makes known at once that a file was cut, since a position behind its end would leave out what is appended.
 func (s *saver) cut(f *file, size int64) {
 	of := func(files map[key]record) {

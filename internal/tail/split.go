@@ -15,7 +15,7 @@ type Line struct {
 
 // Batch is some lines of one file, in the order in which they were completed.
 type Batch struct {
-	Path  string // of the file; after a rename the one under which it was found first
+	Path  string // of the file, the last one that a glob had for it
 	File  uint64 // says which file, over renames and restarts; a file that was rewritten or cut is another one
 	Lines []Line
 

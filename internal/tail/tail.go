@@ -134,6 +134,8 @@ func (t *Tailer) Run() {
 		case <-tick.C:
 		}
 	}
+	t.glob() // files that have just appeared are known at the next start, whatever they are called by then
+	t.look()
 	t.save.written = time.Time{}
 	t.saveSettled()
 	t.close()

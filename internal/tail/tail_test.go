@@ -40,6 +40,7 @@ func TestRotation(t *testing.T) {
 	w.rename("a.log", "a.log.1")
 	w.append("a.log", "b1\n")
 	w.round()
+	w.round()
 	w.append("a.log.1", "a3\nthe la") // by who has it still open
 	w.round()
 	w.append("a.log.1", "st")
@@ -55,6 +56,23 @@ func TestRotation(t *testing.T) {
 	w.restart()
 	w.round()
 	w.want()
+}
+
+// A file that was empty when it was last seen is not known by its inode alone: nothing says that the one that has it now is
+// the same, and that its last line is.
+func TestInodeOfAnEmptyFile(t *testing.T) {
+	w := newWorld(t, "*.log")
+	w.open()
+	w.append("a.log", "")
+	w.round()
+	w.rename("a.log", "b.log")
+	w.append("b.log", "a li")
+	for range 6 {
+		w.round()
+	}
+	w.append("b.log", "ne\n")
+	w.round()
+	w.want("a line")
 }
 
 func TestRotationToANameThatIsFollowed(t *testing.T) {

@@ -86,7 +86,7 @@ type Facts struct {
 	HasCode      bool // false when no response was sent
 	// Coarse is for the walker's caller to set: the entry was made of a log line that tells whole milliseconds.
 	Coarse bool
-	Type         AccessLogType
+	Type   AccessLogType
 
 	Code       uint32 // of the response
 	Method     int32
