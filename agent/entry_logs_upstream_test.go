@@ -84,7 +84,7 @@ func TestUpstreamRefusesRecords(t *testing.T) {
 			}))
 			const n = 6000
 			sendAll(t, a, n, strings.Repeat("x", 300))
-			await(t, "all spans", func() bool { return backend.Stats().Spans == n })
+			await(t, "all spans", func() bool { return a.pipeline.Spans.Exported.Load() == n })
 			body := get(t, a, "/metrics", http.StatusOK)
 			for _, line := range []string{fmt.Sprintf("alspan_logs_made_total %d", n), "alspan_spans_exported_total 6000"} {
 				if !strings.Contains(body, line+"\n") {
