@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/alspan/alspan/accesslog"
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/ledger"
 	"github.com/alspan/alspan/internal/recordings"
@@ -244,4 +245,13 @@ func fates(p *Pipeline) (list []int64) {
 		list = append(list, p.entryFates[i].Load())
 	}
 	return list
+}
+
+// What the configuration accepts as a field is one.
+func TestConfiguredFields(t *testing.T) {
+	for _, name := range append(slices.Clone(config.LogFields), "request_header.x", "response_header.x", "tag.x") {
+		if _, err := accesslog.NewFields(map[string]string{"a": name}, "", ""); err != nil {
+			t.Error(err)
+		}
+	}
 }
