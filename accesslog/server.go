@@ -1,5 +1,6 @@
-// Package accesslog takes Envoy's gRPC access-log streams (envoy/service/accesslog/v3/als.proto) and gives messages whose
-// entries are borrowed views of the received bytes.
+// Package accesslog takes Envoy's gRPC access-log streams (envoy/service/accesslog/v3/als.proto), OTLP log records and JSON lines, and gives
+// messages whose entries are borrowed views. A record or a line is encoded as the entry that a stream would have, so that all that
+// follows knows one form only.
 //
 // A stream is never answered while it runs: Envoy ignores replies. Envoy keeps a stream open for ever, even past a
 // GOAWAY, so streams are ended here, right after a message, when its next flush is furthest away.

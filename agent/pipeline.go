@@ -21,6 +21,8 @@ import (
 
 // Pipeline is the path of one item; this page tells it.
 //
+//	log files --> fileInlet, OTLP logs --> recordInlet --encoded entries--------+
+//	                                                                           v
 //	Envoy --ALS stream--> accesslog.Server --Entry (borrowed view)--> source.accept --+--> chunk of the batching core
 //	                                                                                  |         ^           |
 //	                                         may have a partner: one copy, one parcel a message |           |
