@@ -116,6 +116,9 @@ func TestNotes(t *testing.T) {
 			}
 		}
 	}
+	if got := notes(t, "--set", "files.enabled=true", "--set-json", "config.receive.files.paths=[]"); !strings.Contains(got, "paths is empty\n") {
+		t.Errorf("the notes do not say that no files are followed:\n%s", got)
+	}
 	if got := notes(t, "--set", "service.enabled=false"); !strings.Contains(got, "Nothing leads to the agents") {
 		t.Errorf("the notes do not say that nothing leads to the agents:\n%s", got)
 	}
