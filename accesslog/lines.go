@@ -1,9 +1,11 @@
 package accesslog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
+	"unicode/utf8"
 
 	"github.com/go-faster/jx"
 
@@ -30,6 +32,7 @@ type Lines struct {
 	marks   []Mark
 	id      Identifier
 	text    []byte // of a member
+	escaped bool   // the line has bytes that are not UTF-8
 }
 
 // NewLines makes one that goes by those fields.
@@ -62,6 +65,7 @@ func (l *Lines) line(by Identifier, file uint64, in *Line, consume Consumer) {
 	}
 	l.reset()
 	l.prefix, l.depth = l.prefix[:0], 0
+	l.escaped = bytes.Contains(text, escape)
 	l.in.ResetBytes(text)
 	err := l.in.ObjBytes(l.member)
 	if err == nil && !errors.Is(l.in.Skip(), io.EOF) {
@@ -113,6 +117,24 @@ func (l *Lines) give(consume Consumer) {
 	l.entries, l.marks = l.entries[:0], l.marks[:0]
 }
 
+// escape is how each byte of a string begins that is not UTF-8: Envoy writes it as if it were a character.
+var escape = []byte(`\u00`)
+
+// unescaped gives a request id with "!" for each such byte, as it is in an entry of ALS.
+func unescaped(id []byte) []byte {
+	out := id[:0]
+	for len(id) > 0 {
+		r, n := utf8.DecodeRune(id)
+		if r >= 0x80 && r <= 0xff {
+			out = append(out, '!')
+		} else {
+			out = append(out, id[:n]...)
+		}
+		id = id[n:]
+	}
+	return out
+}
+
 // maxDepth is how deep objects may be nested in a line.
 const maxDepth = 16
 
@@ -133,7 +155,11 @@ func (l *Lines) take(in *jx.Decoder, name []byte) error {
 		var err error
 		l.prefix = append(l.prefix, name...) // the name may be a part of what is read next
 		if l.text, err = in.StrAppend(l.text[:0]); err == nil {
-			l.put(l.target(l.prefix), l.text)
+			t := l.target(l.prefix)
+			if t.field == isRequestID && l.escaped {
+				l.text = unescaped(l.text)
+			}
+			l.put(t, l.text)
 		}
 		return err
 	case jx.Number:

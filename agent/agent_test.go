@@ -80,6 +80,7 @@ func checkLedgers(t *testing.T, a *Agent) {
 	if e, s := p.Entries.Balance(), p.Spans.Balance(p.core); e != 0 || s != 0 {
 		t.Errorf("the ledgers are off by %d entries and %d spans", e, s)
 	}
+	checkLogs(t, p)
 	p.relay.mu.Lock()
 	defer p.relay.mu.Unlock()
 	for signal := range p.relay.Others {

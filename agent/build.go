@@ -81,13 +81,22 @@ func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Log
 	if p.exporter = to; to != nil {
 		return p, nil
 	}
-	o, err := newOTLP(c, log)
+	o, err := newOTLP(c, exportOptions(c, log))
 	if err != nil {
 		return nil, err
 	}
 	p.exporter = o
+	if c.Export.Logs {
+		o := exportOptions(c, log)
+		o.Logs = true
+		logs, err := newOTLP(c, o)
+		if err != nil {
+			return nil, err
+		}
+		p.logTo(c, logs)
+	}
 	if c.Receive.OtherSignals == "forward" {
-		p.relay.otlp, err = newOTLP(c, log)
+		p.relay.otlp, err = newOTLP(c, exportOptions(c, log))
 	}
 	return p, err
 }
@@ -103,7 +112,7 @@ const (
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {
 	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait,
-		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush}
+		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush, Files: len(c.Receive.Files.Paths) > 0}
 	switch c.Correlate.Unpaired {
 	case "span":
 		o.Unpaired = spanbuilder.UnpairedSpan
@@ -116,6 +125,12 @@ func joinOptions(c *config.Config) spanbuilder.JoinOptions {
 func coreOptions(c *config.Config) ring.Options {
 	e := &c.Export
 	return ring.Options{Memory: int64(e.Memory), Chunk: chunkSize, Bytes: int64(e.Batch.Bytes), Spans: e.Batch.Spans, Age: e.Batch.Age, Wait: e.WhenFull == "wait"}
+}
+
+func logCoreOptions(c *config.Config) ring.Options {
+	o := coreOptions(c)
+	o.Memory, o.Wait = int64(c.Export.LogsMemory), false
+	return o
 }
 
 func podOptions(c *config.Config) spanbuilder.PodOptions {
@@ -159,8 +174,8 @@ func relations(c *config.Config) map[string]spanbuilder.Relation {
 	return m
 }
 
-func newOTLP(c *config.Config, log *slog.Logger) (*export.OTLP, error) {
-	o := exportOptions(c, log)
+// newOTLP makes an exporter with those options to the endpoint of c.
+func newOTLP(c *config.Config, o export.Options) (*export.OTLP, error) {
 	if _, secure := c.Export.Target(); secure {
 		t, err := clientTLS(&c.Export.TLS)
 		if err != nil {

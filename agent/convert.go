@@ -66,6 +66,7 @@ func (v *conversion) run(ctx context.Context, name string) (err error) {
 	}
 	// No spans will come to meet the entries, and lines can wait for the upstream.
 	c.Correlate.Wait, c.Correlate.SpanWait, c.Export.WhenFull, c.Metrics.Requests, c.Metrics.ServiceGraph = 0, 0, "wait", false, false
+	c.Export.Logs = false // spans are what is asked for
 	if abs, err := filepath.Abs(name); err == nil && name != "-" {
 		name = abs
 	}

@@ -28,13 +28,16 @@ func (s *source) heard(m *accesslog.Message) {
 // toldElsewhere is repeated for reports of the same request in other forms: a log file, OTLP log records, ALS.
 func (s *source) toldElsewhere(i *item, context bool) (replaces, repeated bool) {
 	l := s.logger
-	if i.keys.Twin == 0 {
+	switch {
+	case i.keys.Twin == 0:
 		return false, false
+	case l.Before(&i.entry): // not remembered: ALS may come yet
+		return false, true
 	}
 	other, had := s.p.prints.Twin(i.keys.Twin, s.p.loggers, l, context, recent.Ticks(s.now))
 	switch {
 	case other == nil:
-		return false, l.Before(&i.entry, s.p.began.UnixNano())
+		return false, false
 	case spanbuilder.Better(l, context, other, had):
 		other.Lesser()
 		return true, true

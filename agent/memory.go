@@ -35,11 +35,14 @@ func limitMemory(log *slog.Logger) {
 	}
 }
 
-// memoryBound says the most that batches, metrics and logs on their way, start entries, what waits, what is remembered, metrics of
-// requests and connections can take: what is not in it is the program itself, and for each stream the one message, and for each
-// request the body, that is being received.
+// memoryBound says the most that batches, log records, metrics and logs on their way, start entries, what waits, what is remembered,
+// metrics of requests and connections can take: what is not in it is the program itself, and for each stream the one message, and for
+// each request the body, that is being received.
 func memoryBound(c *config.Config) string {
 	fixed := config.Size(coreOptions(c).Bound()) + c.Correlate.StartMemory + c.Correlate.Memory + requestMemory + printMemory + idMemory + verdictMemory + c.Filter.Remembered() + c.Metrics.Most()
+	if c.Export.Logs {
+		fixed += config.Size(logCoreOptions(c).Bound())
+	}
 	if c.Receive.OtherSignals == "forward" {
 		fixed += c.Export.OtherMemory
 	}

@@ -61,6 +61,7 @@ func newMetrics(a *Agent) *metrics {
 	for i := range ledger.NumSpanDrops {
 		m.counter("spans_dropped_total", "Spans that were not exported, by reason.", &s.Dropped[i], "reason", i.String())
 	}
+	m.logs(&p.logged)
 
 	for i := range spanbuilder.NumFates {
 		m.counter("join_entries_total", "Entries that may have a span, by what became of them.", &p.entryFates[i], "fate", i.String())

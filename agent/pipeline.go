@@ -38,7 +38,7 @@ import (
 //
 // Metrics and logs that senders have beside their spans go on whole, on a path of their own (other).
 //
-// Every span that is written, in whichever goroutine, goes through the rules last: filters, then changes of its attributes (write).
+// Every span that is written goes through the rules last: filters, then changes of its attributes (write). Then it is logged (entryLogs).
 //
 // A message of entries is taken by the handful, and each step is done for the whole handful before the next one begins: the
 // code of one step fits into the processor's caches, that of all does not.
@@ -49,6 +49,7 @@ type Pipeline struct {
 	origins  *spanbuilder.Origins
 	core     *ring.Core
 	exporter exporter
+	logged   entryLogs
 	relay    *relay // of metrics and logs
 	// Who takes log records, which may be an access log.
 	recordInlets sync.Pool
@@ -206,7 +207,7 @@ func (s *source) take(i *item) {
 	}
 	w := &s.waiting
 	w.SetEntry(e, s.logger, id, i.keys, s.now)
-	w.Waits, w.Replaces = !s.logger.Silent() && id.Expected(), replaces
+	w.Waits, w.Replaces, w.Silent = !s.logger.Silent() && id.Expected(), replaces, s.silent
 	if w.What == spanbuilder.AttemptItem && !p.attempts.Load() {
 		p.attempts.Store(true)
 	}

@@ -23,7 +23,7 @@ import (
 var fixed = []string{
 	"receive", "correlate.start_memory", "correlate.memory",
 	"pods.enabled", "pods.node", "pods.watch", "pods.kubeconfig", "pods.labels", "pods.annotations",
-	"metrics", "export.endpoint", "export.tls", "export.memory", "export.other_memory", "export.when_full", "export.senders", "admin", "log.format",
+	"metrics", "export.endpoint", "export.tls", "export.memory", "export.other_memory", "export.when_full", "export.senders", "export.logs", "export.logs_memory", "admin", "log.format",
 }
 
 func isFixed(path string) bool {
@@ -71,12 +71,24 @@ func (p *Pipeline) take(c *config.Config, s *settings, log *slog.Logger) {
 	p.loggers.Set(relations(c))
 	p.settings.Store(s)
 	p.inbox.rouse() // the join takes it up even if nothing comes
-	p.core.Limit(ring.Limits{Bytes: int64(c.Export.Batch.Bytes), Spans: c.Export.Batch.Spans, Age: c.Export.Batch.Age})
-	if e, ok := p.exporter.(interface{ Set(export.Options) }); ok {
-		e.Set(exportOptions(c, log))
+	p.core.Limit(limits(c))
+	set(p.exporter, exportOptions(c, log))
+	if p.logged.core != nil {
+		p.logged.core.Limit(limits(c))
+		set(p.logged.exporter, exportOptions(c, log))
 	}
 	if !p.relay.drops() {
 		p.relay.otlp.Set(exportOptions(c, log))
+	}
+}
+
+func limits(c *config.Config) ring.Limits {
+	return ring.Limits{Bytes: int64(c.Export.Batch.Bytes), Spans: c.Export.Batch.Spans, Age: c.Export.Batch.Age}
+}
+
+func set(e exporter, o export.Options) {
+	if e, ok := e.(interface{ Set(export.Options) }); ok {
+		e.Set(o)
 	}
 }
 

@@ -37,6 +37,7 @@ type rig struct {
 	mu      sync.Mutex
 	out     []*leaving
 	batches []check.Out
+	records []*leavingRecord
 }
 
 // leaving is a span that came out.
@@ -65,8 +66,12 @@ func rigOf(t *testing.T, known *pods.Index, change func(*config.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.Export.Logs {
+		p.logTo(c, recordsOf{r})
+	}
 	r.p, r.spans = p, p.spans()
 	r.running.Go(func() { p.deliver(t.Context(), 1) })
+	r.running.Go(func() { p.logged.deliver(t.Context()) })
 	r.running.Go(func() { p.join(r.parted) })
 	return r
 }
@@ -110,6 +115,7 @@ func (r *rig) after(d time.Duration) {
 	if e, s := r.p.Entries.Balance(), r.p.Spans.Balance(r.p.core); e != 0 || s != 0 {
 		r.t.Fatalf("the ledgers are off by %d entries and %d spans", e, s)
 	}
+	checkLogs(r.t, r.p)
 }
 
 // end lets everything go and checks both ledgers.
@@ -118,6 +124,7 @@ func (r *rig) end() []*leaving {
 	close(r.parted)
 	r.after(time.Second)
 	r.p.core.Close()
+	r.p.logged.close()
 	r.running.Wait()
 	if e, s, used := r.p.Entries.Waiting.Load(), r.p.Spans.Waiting.Load(), r.p.cells.Used(); e != 0 || s != 0 || used != 0 {
 		r.t.Errorf("%d entries and %d spans still wait, %d bytes are in use", e, s, used)

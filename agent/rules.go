@@ -64,9 +64,9 @@ func (f *finisher) drops(field []byte, r *ring.Resource, entry bool) (ledger.Spa
 	return 0, false
 }
 
-// change gives the field with the changes of its span: what was sampled, and what the rules change. It appends to it where there is
-// room, like append.
-func (w *writer) change(field []byte) []byte {
+// change gives the field with the changes of its span: what was sampled, unless v drops it, and what the rules change. It appends to it
+// where there is room, like append.
+func (w *writer) change(field []byte, v spanbuilder.Verdict) []byte {
 	span := body(field)
 	head := len(field) - len(span)
 	changed := span
@@ -75,7 +75,7 @@ func (w *writer) change(field []byte) []byte {
 			changed = append(span[:0], fewer...)
 		}
 	}
-	if w.judging {
+	if w.judging && !v.Drops() {
 		changed = w.judge.Note(changed, w.verdict)
 	}
 	if w.edit != nil {

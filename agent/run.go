@@ -67,6 +67,7 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 	ctx, abort := context.WithCancel(context.Background())
 	a.abort = abort
 	a.senders.Go(func() { a.pipeline.deliver(ctx, c.Export.Senders) })
+	a.senders.Go(func() { a.pipeline.logged.deliver(ctx) })
 	a.relays.Go(func() { a.pipeline.relay.send(ctx, c.Export.Senders) })
 	a.joining.Go(func() { a.pipeline.join(a.parted) })
 	a.joining.Go(func() { a.pipeline.govern(a.parted) })
@@ -112,6 +113,7 @@ func (a *Agent) Stop() {
 	a.joining.Wait()
 	refuse.Stop()
 	a.pipeline.core.Close()
+	a.pipeline.logged.close()
 	deadline := time.AfterFunc(max(within-time.Since(began), 0), a.abort)
 	a.senders.Wait()
 	a.relays.Wait()
@@ -124,12 +126,17 @@ func (a *Agent) Stop() {
 	e, s := &a.pipeline.Entries, &a.pipeline.Spans
 	lost := dropped(s.Dropped[:])
 	a.log.Info("alspan has stopped", "entries", e.Received.Load(), "spans", s.Made.Load(), "exported", s.Exported.Load(), "dropped", lost)
+	if l := &a.pipeline.logged; l.on() {
+		a.log.Info("log records were sent beside the spans", "made", l.Made.Load(), "exported", l.Exported.Load(), "dropped", dropped(l.Dropped[:]))
+	}
 }
 
 // close lets the connections to the upstream go.
 func (p *Pipeline) close() {
-	if c, ok := p.exporter.(io.Closer); ok {
-		c.Close()
+	for _, e := range []exporter{p.exporter, p.logged.exporter} {
+		if c, ok := e.(io.Closer); ok {
+			c.Close()
+		}
 	}
 	if !p.relay.drops() {
 		p.relay.otlp.Close()

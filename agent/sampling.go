@@ -61,10 +61,14 @@ func parseUnsampled(name string) unsampled {
 // unwanted tells whether the entry last read makes no span, whatever else it says: its request is not sampled, or there is no room. One
 // that replaces another one goes on: what waits goes with it.
 func (s *source) unwanted(e *wire.Entry, replaces bool) (ledger.EntryDrop, bool) {
+	s.silent = false
 	switch {
 	case replaces:
 	case s.refused(e):
-		return ledger.EntryUnsampled, true
+		if !s.p.logged.on() {
+			return ledger.EntryUnsampled, true
+		}
+		s.silent = true
 	case s.early(e):
 		return ledger.EntrySampledOut, true
 	}
@@ -104,11 +108,17 @@ func (s *source) early(e *wire.Entry) bool {
 	}
 	if !s.identity.SureTrace() {
 		v := s.p.verdicts.Request(&s.deriver, e, s.logger, s.ticks())
-		if v.What == spanbuilder.SampledOut {
-			s.p.verdicts.Attempts(&s.deriver, e, s.logger, v, s.ticks())
-			s.judge.Dropped(sampler.Reason(v.Reason))
+		if v.What != spanbuilder.SampledOut {
+			return false
 		}
-		return v.What == spanbuilder.SampledOut
+		if s.p.verdicts.Attempts(&s.deriver, e, s.logger, v, s.ticks()); s.p.logged.on() {
+			return false
+		}
+		s.judge.Dropped(sampler.Reason(v.Reason))
+		return true
+	}
+	if s.p.logged.on() {
+		return false
 	}
 	state, logged := s.identity.Set.TraceState()
 	if sampler.HasHints(state) || !logged && s.p.hints.Load() {
@@ -136,6 +146,9 @@ func (s *inlet) early() bool {
 		if sampler.HasHints(state) || s.p.requests.Known(i, s.ticks()) {
 			return false
 		}
+	}
+	if i.What != spanbuilder.ZipkinSpan && s.p.logged.on() { // its entry, which may come, is logged
+		return false
 	}
 	s.ofSpan(i, nil)
 	why, drops := s.judge.Early(&s.subject, state)
@@ -197,13 +210,15 @@ func (w *writer) decidedRequest(e *wire.Entry, l *spanbuilder.Logger, c *spanbui
 	asked := w.byRule || c.Refused && w.unsampled == keepFailed
 	if v.What == spanbuilder.Filtered || asked && v.What != spanbuilder.Undecided && v != byUnsampled {
 		w.p.verdicts.Entry(&w.deriver, e, l, c, v, w.ticks())
+	} else if v.What == spanbuilder.SampledOut && v == w.follow { // it was not by its trace id
+		w.p.verdicts.Unheard(&w.deriver, e, l, v, w.ticks())
 	}
 }
 
 // decidedSpan remembers what was decided of a span that came. Only Envoy's decide for others: where the trace id alone decides, for
 // entries that do not know all that it says.
 func (w *writer) decidedSpan(s *spanbuilder.Item, change spanbuilder.Change, joined bool, v spanbuilder.Verdict) {
-	asked := w.byRule || w.active && s.What == spanbuilder.ProxySpan && (!joined || w.p.hints.Load())
+	asked := w.byRule || w.active && s.What == spanbuilder.ProxySpan && (!joined || w.p.hints.Load() || w.logs)
 	if v.What == spanbuilder.Filtered || asked && v.What != spanbuilder.Undecided {
 		w.p.verdicts.Span(s, change, joined, v, w.ticks())
 	}
@@ -219,7 +234,7 @@ func (w *writer) below(trace propagation.TraceID, parent propagation.SpanID) spa
 
 // follows makes a span that would be made follow the verdict on its request, and tells whether it goes on.
 func (w *writer) follows(v spanbuilder.Verdict) bool {
-	if w.follow = v; !v.Drops() {
+	if w.follow = v; w.goes(v) {
 		return true
 	}
 	w.tally.made++

@@ -82,7 +82,9 @@ func (s *source) alone(i *item, noRoom bool) bool {
 		s.Inner(&i.entry, s.logger, &i.claim)
 	case !sealed:
 		s.used(fate)
-		p.ids.Settle(id, &i.claim, recent.Ticks(s.now))
+		if !w.Silent {
+			p.ids.Settle(id, &i.claim, recent.Ticks(s.now))
+		}
 		return true
 	case s.joining.Unpaired == spanbuilder.UnpairedDrop:
 		p.Entries.Dropped[ledger.EntryUnpaired].Add(1)

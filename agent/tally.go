@@ -10,7 +10,7 @@ import (
 // entry there would spend more time on that than on the entries.
 type tally struct {
 	received, used, taught, duplicate int64
-	made, spans                       int64
+	made, spans, logs                 int64
 	entriesWaiting, spansWaiting      int64
 	repaired, cut                     int64
 	rows                              [spanbuilder.NumRows]int64
@@ -28,6 +28,7 @@ func (t *tally) flush(p *Pipeline) {
 	add(&p.Spans.In, t.spans)
 	add(&p.Spans.Made, t.made)
 	add(&p.Spans.Waiting, t.spansWaiting)
+	add(&p.logged.Made, t.logs)
 	add(&p.repaired, t.repaired)
 	add(&p.cut, t.cut)
 	for i, n := range t.rows {

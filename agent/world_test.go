@@ -15,9 +15,14 @@ import (
 )
 
 // live feeds a world to a pipeline, at the times at which its messages arrive, and gives what came out.
-func live(t *testing.T, w *correlation.World, change func(*config.Config)) (out []check.Out) {
+func live(t *testing.T, w *correlation.World, change func(*config.Config)) []check.Out {
+	return lived(t, w, change).batches
+}
+
+// lived is live for those who look at the pipeline afterwards.
+func lived(t *testing.T, w *correlation.World, change func(*config.Config)) (r *rig) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, change)
+		r = newRig(t, change)
 		r.running.Go(func() { r.p.govern(r.parted) })
 		var decode zipkin.Decoder
 		for _, e := range w.Events {
@@ -38,9 +43,8 @@ func live(t *testing.T, w *correlation.World, change func(*config.Config)) (out 
 		}
 		r.after(time.Minute)
 		r.end()
-		out = r.batches
 	})
-	return out
+	return r
 }
 
 var judge = check.Checker{Slack: 20 * time.Millisecond}

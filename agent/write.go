@@ -8,12 +8,13 @@ import (
 	"github.com/alspan/alspan/spanbuilder"
 )
 
-// writer is how one goroutine writes spans into the batching core, and counts.
+// writer is how one goroutine writes spans, and log records, into the batching cores, and counts.
 type writer struct {
 	*settings
 	finisher
 	sampled
 	meter
+	recorder
 	p        *Pipeline
 	out      ring.Producer
 	extender spanbuilder.Extender
@@ -35,10 +36,9 @@ func (p *Pipeline) writer() writer {
 // holds for all of its spans.
 func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
 	w.tally.rows[c.Row]++
-	w.follow = spanbuilder.Verdict{}
+	w.logs, w.follow = w.p.logged.on(), spanbuilder.Verdict{}
 	if w.active && !w.byRule {
-		if v := w.p.verdicts.Request(&w.deriver, e, l, w.ticks()); v.Drops() { // its span was dropped just now
-			w.follows(v)
+		if v := w.p.verdicts.Request(&w.deriver, e, l, w.ticks()); v.Drops() && !w.follows(v) { // its span was dropped just now
 			w.decidedRequest(e, l, c, v)
 			return
 		}
@@ -52,6 +52,7 @@ func (w *writer) Server(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Cla
 
 // Client is explained at Server.
 func (w *writer) Client(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, id propagation.SpanID) {
+	w.logs = false // its entry has its record
 	if w.follows(w.below(c.Trace, c.Own)) {
 		w.made(e, l, c, func(dst []byte) ([]byte, spanbuilder.Repairs) { return w.builder.Client(dst, e, l, c, id) })
 	}
@@ -69,6 +70,7 @@ func (w *writer) Attempt(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Cl
 
 // late writes a span of an entry of whose request something may have left.
 func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) {
+	w.logs = w.p.logged.on()
 	v := w.p.verdicts.Late(&w.deriver, e, l, c, w.ticks())
 	if w.follows(v) {
 		v = w.made(e, l, c, encode)
@@ -80,11 +82,13 @@ func (w *writer) late(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim
 func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim, encode encoding) spanbuilder.Verdict {
 	w.tally.made++
 	w.ofEntry(c)
-	if c.Refused && w.follow.What != spanbuilder.Kept && w.refuses(e, l) { // that was not known for sure when it came
-		w.dropped(byUnsampled)
-		return byUnsampled
+	if c.Refused && w.follow.What == spanbuilder.Undecided && w.refuses(e, l) { // that was not known for sure when it came, or it is logged
+		if w.follow = byUnsampled; !w.logs {
+			w.dropped(byUnsampled)
+			return byUnsampled
+		}
 	}
-	if w.active && w.follow.What != spanbuilder.Kept {
+	if w.active && !w.logs && w.follow.What != spanbuilder.Kept {
 		if why, drops := w.judge.Early(&w.subject, c.TraceState); drops {
 			w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
 			return spanbuilder.Verdict{What: spanbuilder.SampledOut, Reason: uint16(why)}
@@ -96,7 +100,8 @@ func (w *writer) made(e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim
 
 // Span writes a span that came, with what e says added to it unless e is nil.
 func (w *writer) Span(s *spanbuilder.Item, change spanbuilder.Change, e *wire.Entry, l *spanbuilder.Logger, c *spanbuilder.Claim) {
-	if w.follow = w.came(s); w.follow.Drops() {
+	w.logs = e != nil && w.p.logged.on()
+	if w.follow = w.came(s); !w.goes(w.follow) {
 		w.dropped(w.follow)
 		w.decidedSpan(s, change, e != nil, w.follow)
 		return
@@ -131,6 +136,7 @@ const usualSpan = 3 << 10
 
 // write encodes a span of s, of e or of both in place, into room for usual bytes or else for the most that it can need, lets the rules
 // and the sampler have their say, and commits it. It gives what was decided, Kept where nobody has a say; Undecided if there was no room.
+// A span that is logged is, whether it was sampled or not.
 func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode encoding) (decided spanbuilder.Verdict) {
 	for n, most := usual, 0; ; n = most {
 		dst, ok := w.out.Reserve(n)
@@ -140,15 +146,22 @@ func (w *writer) write(usual int, s *spanbuilder.Item, e *wire.Entry, encode enc
 		}
 		span, repairs := encode(dst)
 		fits := len(span) <= cap(dst)
-		if fits && (w.by != nil || w.judging) {
+		if fits && (w.by != nil || w.judging || w.follow.Drops()) {
 			if decided.What == spanbuilder.Undecided {
-				if decided = w.decide(span, e != nil); decided.Drops() {
+				if decided = w.decide(span, e != nil); !w.goes(decided) {
 					return decided
 				}
 			}
-			span = w.change(span)
+			span = w.change(span, decided)
+			if decided.Drops() {
+				w.record(span, false)
+				return decided
+			}
 		}
 		if w.out.Commit(span) {
+			if w.logs {
+				w.record(span, true)
+			}
 			w.tally.repaired += int64(repairs.UTF8)
 			w.tally.cut += int64(repairs.Cut)
 			if decided.What == spanbuilder.Undecided {
@@ -174,6 +187,10 @@ func (w *writer) decide(field []byte, entry bool) spanbuilder.Verdict {
 			return spanbuilder.Verdict{What: spanbuilder.Filtered}
 		}
 	}
+	if w.follow.Drops() {
+		w.dropped(w.follow)
+		return w.follow
+	}
 	v := w.sample(field, entry)
 	if v.Drops() {
 		w.p.Spans.Dropped[ledger.SpanSampledOut].Add(1)
@@ -195,6 +212,7 @@ const changeRoom = 1 << 10
 // flush makes what was written due, and what was counted visible.
 func (w *writer) flush() {
 	w.out.End()
+	w.records.End()
 	w.tally.flush(w.p)
 	w.judge.Flush()
 	w.noted = false

@@ -23,6 +23,7 @@ import (
 
 // Options say where batches go and how.
 type Options struct {
+	Logs    bool        // batches have log records instead of spans: ResourceLogs has the field numbers of ResourceSpans
 	Target  string      // host:port
 	TLS     *tls.Config // nil: plaintext
 	Gzip    bool
@@ -35,12 +36,12 @@ type Options struct {
 	Log     *slog.Logger
 }
 
-// OTLP sends batches of spans, or requests with other signals, to an OTLP/gRPC endpoint. It may be used by several senders at a
+// OTLP sends batches of spans or of log records, or requests with other signals, to an OTLP/gRPC endpoint. It may be used by several senders at a
 // time.
 type OTLP struct {
 	conn   *grpc.ClientConn
 	now    atomic.Pointer[calls]
-	spans  service
+	batch  service // for what batches have
 	others [ledger.NumSignals]other
 }
 
@@ -51,7 +52,7 @@ type calls struct {
 	how  []grpc.CallOption
 }
 
-// Set takes other options, but for those of the connection: Target, TLS, Version and Log. What is on its way stays as it is.
+// Set takes other options, but for those of the connection: Logs, Target, TLS, Version and Log. What is on its way stays as it is.
 func (o *OTLP) Set(opts Options) {
 	c := &calls{Options: opts, meta: metadata.New(opts.Headers)}
 	if opts.Gzip {
@@ -60,7 +61,7 @@ func (o *OTLP) Set(opts Options) {
 	o.now.Store(c)
 }
 
-// Result says what became of the spans of a batch: Exported and Dropped together are all of them.
+// Result says what became of the spans, or the log records, of a batch: Exported and Dropped together are all of them.
 type Result struct {
 	Exported int
 	Dropped  int
@@ -95,7 +96,10 @@ func NewOTLP(o Options) (*OTLP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the export endpoint %q: %w", o.Target, err)
 	}
-	made := &OTLP{conn: conn, spans: newService("spans", "trace.v1.TraceService")}
+	made := &OTLP{conn: conn, batch: newService("spans", "trace.v1.TraceService")}
+	if o.Logs {
+		made.batch = newService("logs", "logs.v1.LogsService")
+	}
 	made.others[ledger.Metrics].service = newService("metrics", "metrics.v1.MetricsService")
 	made.others[ledger.Logs].service = newService("logs", "logs.v1.LogsService")
 	made.Set(o)
@@ -108,8 +112,8 @@ func (o *OTLP) Close() error { return o.conn.Close() }
 // Export sends a batch and tries again where OTLP allows it, until the upstream took it, refused it for good, GiveUp has
 // passed, or ctx is over. The batch stays the caller's.
 func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
-	size := slog.Int("spans", b.Spans)
-	n, end, err := o.send(ctx, &o.spans, &request{batch: b}, size)
+	size := slog.Int(o.batch.takes, b.Spans)
+	n, end, err := o.send(ctx, &o.batch, &request{batch: b}, size)
 	switch end {
 	case taken:
 		rejected := int(min(n, int64(b.Spans)))
@@ -119,7 +123,7 @@ func (o *OTLP) Export(ctx context.Context, b *ring.Batch) Result {
 	case stopped:
 		return Result{Dropped: b.Spans, Reason: ledger.SpanShutdown}
 	case unimplemented:
-		o.spans.refuse(o.now.Load().Log, size, err)
+		o.batch.refuse(o.now.Load().Log, size, err)
 	}
 	return Result{Dropped: b.Spans, Reason: ledger.SpanRejected}
 }

@@ -20,10 +20,10 @@ func (t *Table) fits(e *Item, s *facts) bool {
 	if !e.beganWith(s) || e.Code != s.Code || e.Node != s.Node && e.Node != 0 && s.Node != 0 {
 		return false
 	}
-	if e.HasID || s.HasID {
+	if (e.HasID || s.HasID) && !e.Coarse {
 		return true
 	}
-	// Without a request id the traces must be equal, where the entry knows its own.
+	// Without a request id or an exact start the traces must be equal, where the entry knows its own.
 	t.read(e)
 	trace, known := t.id.traceOf(s.Tracer)
 	return !known || trace == s.Trace

@@ -34,20 +34,28 @@ type Who struct {
 type forms struct {
 	seen    atomic.Uint32 // bit n: Form n
 	several atomic.Int64  // since when there is more than one, in Unix nanoseconds; 0: there is one
-	first   atomic.Int32  // the one that came first, plus one
+	als     atomic.Int64  // when ALS came, if it came first
+	known   atomic.Bool   // some form has come
 	coarse  atomic.Bool   // its entries tell their start in whole milliseconds
 	late    atomic.Bool   // its entries come from files, which Envoy writes late
 }
 
 // use learns that the node's log comes in that form.
 func (f *forms) use(form Form) {
-	f.first.CompareAndSwap(0, int32(form)+1)
+	if !f.known.Swap(true) && form == FromALS {
+		f.als.Store(time.Now().UnixNano())
+	}
 	if seen := f.seen.Or(1<<form) | 1<<form; bits.OnesCount32(seen) > 1 {
 		f.several.CompareAndSwap(0, time.Now().UnixNano())
 	}
 	if form == FromFile {
 		f.late.Store(true)
 	}
+}
+
+// writesFiles tells whether the entries of n may come from files.
+func (t *Table) writesFiles(n *Node) bool {
+	return n.late.Load() || t.o.Files && !n.known.Load()
 }
 
 // nodeKey gives what tells an Envoy from all others in whatever names it: its id, or for Istio's, which have an address in them, the pod
@@ -88,18 +96,25 @@ func (i *Item) rank() int { return rank(i.Logger, i.HasContext) }
 
 // copies tells whether the entries i and o are of one request, in different forms or with different headers.
 func (i *Item) copies(o *Item) bool {
-	return i.Print == o.Print || i.Twin != 0 && i.Twin == o.Twin && i.Logger.form != o.Logger.form
+	if i.Print == o.Print {
+		return true
+	}
+	return i.Twin != 0 && i.Twin == o.Twin && i.Logger.form != o.Logger.form && (i.Trace == o.Trace || i.Trace.IsZero() || o.Trace.IsZero())
 }
 
-// twin gives the fingerprint that the entry e of l has in common with reports of the same request in other forms, 0 if there are none or
-// they cannot be told from other requests. Log lines and records tell milliseconds.
+// twin gives the fingerprint that the entry e of l has in common with reports of the same request in other forms, 0 if they cannot be told
+// from other requests, or for ALS if there are none. Log lines and records tell milliseconds.
 func (d *derivation) twin(e *wire.Entry, l *Logger) uint64 {
-	id := e.Text(wire.RequestID)
-	if l.node.several.Load() == 0 || len(id) == 0 || byContext(e) {
+	id, from := e.Text(wire.RequestID), &e.DownstreamRemote
+	if l.form == FromALS && l.node.several.Load() == 0 || len(id) == 0 && from.Port == 0 || byContext(e) {
 		return 0
 	}
 	start, _ := e.Start.Unix()
-	return d.sum(d.begin(roleTwin).uint(l.nodeName()).uint(start / 1e6).uint(uint64(e.Duration.Duration() / 1e6)).requestID(id))
+	in := d.begin(roleTwin).uint(l.nodeName()).uint(start / 1e6).uint(uint64(e.Duration.Duration() / 1e6)).requestID(id)
+	if len(id) == 0 {
+		in = in.bytes(e.Bytes(from.Host)).uint(uint64(from.Port))
+	}
+	return d.sum(in)
 }
 
 // Twin is Enter for the fingerprint that an entry of l has in common with those in other forms: it finds the best of these, nil if none
@@ -129,17 +144,19 @@ func (t *Prints) Twin(twin uint64, all *Loggers, l *Logger, context bool, now ui
 	}
 }
 
-// Before tells whether e ended before there was more than one form of its node's log, but after since: the form that was there first
-// has told it.
-func (l *Logger) Before(e *wire.Entry, since int64) bool {
-	several := l.node.several.Load()
-	if several == 0 || l.node.first.Load() == int32(l.form)+1 {
+// Before tells whether e, which is of another form, ended when ALS was the only form of its node's log: that has told it.
+func (l *Logger) Before(e *wire.Entry) bool {
+	als := l.node.als.Load()
+	if l.form == FromALS || als == 0 {
 		return false
 	}
 	start, _ := e.Start.Unix()
 	end := int64(start + length(e))
-	return end >= since && end < several
+	return end >= als-int64(alsFlush) && end < l.node.several.Load()
 }
+
+// alsFlush is how long Envoy keeps entries before it sends them.
+const alsFlush = time.Second
 
 // Coarse learns from an entry of l how exact its times are.
 func (l *Logger) Coarse(e *wire.Entry) {

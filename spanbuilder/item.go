@@ -58,6 +58,7 @@ type Item struct {
 	Up         bool // a host was reached
 	Replaces   bool // a copy with trace context of an entry without
 	Waits      bool // its span may come
+	Silent     bool // its tracer has surely not sampled the request, and it makes no span of its own: one that does come all the same goes its way
 
 	// Of a span.
 	Origin *Origin

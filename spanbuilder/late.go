@@ -33,7 +33,9 @@ func (t *Table) timeUp(i *Item) {
 		return
 	}
 	c.NoClient = i.Logger.node.attempts.Load() && (c.Up.IsZero() || !t.unproven.has(idKey(c.Trace, c.Up), t.now))
-	t.ids.Settle(t.id, c, t.ticks)
+	if !i.Silent {
+		t.ids.Settle(t.id, c, t.ticks)
+	}
 	t.sink.Server(&t.entry, i.Logger, c)
 	if id, ok := t.b.ClientSpan(t.id, &t.entry, i.Logger, c); ok {
 		t.sink.Client(&t.entry, i.Logger, c, id)

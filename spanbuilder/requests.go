@@ -60,7 +60,7 @@ func (t *Requests) Left(i *Item, sealed bool, now uint64) (came bool) {
 		for _, s := range f.All() {
 			came = came || s.Sub == k.Sub && s.Mark&^loggerMask == spanCame
 		}
-		if t.Enter(k, mark(i.Logger, false, sealed || came), &f) {
+		if t.Enter(k, mark(i.Logger, false, sealed || came || i.Silent), &f) {
 			return came
 		}
 	}

@@ -24,6 +24,7 @@ type JoinOptions struct {
 	Wait     time.Duration // an entry for its span
 	SpanWait time.Duration // a span for its entry, and an attempt for its request
 	FileWait time.Duration // a span for its entry, where Envoy writes that to a file
+	Files    bool          // files are followed: an Envoy whose entries have not been seen yet may write them there
 	Unpaired Unpaired
 }
 
@@ -236,7 +237,7 @@ func (t *Table) listFor(i *Item) *list {
 		if i.Node == 0 || t.node(i.Node).alone.Load() >= mostAlone {
 			return nil
 		}
-		if t.node(i.Node).late.Load() {
+		if t.writesFiles(t.node(i.Node)) {
 			return &t.spansLate
 		}
 		return &t.spans

@@ -93,6 +93,22 @@ func (f *Verdicts) Attempts(d *Deriver, e *wire.Entry, l *Logger, v Verdict, now
 	}
 }
 
+// Unheard remembers for attempts alone what was decided of the request of e, which makes no span: one of it that does come is not
+// concerned.
+func (f *Verdicts) Unheard(d *Deriver, e *wire.Entry, l *Logger, v Verdict, now uint64) {
+	if e.Type != wire.UpstreamEnd && l.node.attempts.Load() {
+		f.enter(unheard(d.request(e, l, v)), v.mark(true), now)
+	}
+}
+
+// unheard gives the key of a request by which only its attempts ask.
+func unheard(request uint64) uint64 {
+	if request == 0 {
+		return 0
+	}
+	return ^request
+}
+
 // key gives the key of a request for the verdict v, 0 if it has none. By their start requests without an x-request-id are
 // told apart well enough to be sampled together, but not to be filtered.
 func (v Verdict) key(seen uint64, hasID bool, node uint64) uint64 {
@@ -173,9 +189,9 @@ func (f *Verdicts) Request(d *Deriver, e *wire.Entry, l *Logger, now uint64) (v 
 
 // Late gives the verdict on the request of e, the record of a request or of an attempt, if something of it has left: c is the claim.
 func (f *Verdicts) Late(d *Deriver, e *wire.Entry, l *Logger, c *Claim, now uint64) (v Verdict) {
-	keys := [...]uint64{c.Request, idKey(c.Trace, c.Parent), clientOf(c)}
+	keys := [...]uint64{c.Request, unheard(c.Request), idKey(c.Trace, c.Parent), clientOf(c)}
 	if e.Type != wire.UpstreamEnd {
-		keys[0], keys[1] = d.request(e, l, Verdict{}), 0
+		keys[0], keys[1], keys[2] = d.request(e, l, Verdict{}), 0, 0
 	}
 	for _, key := range keys {
 		if v, _ = f.of(key, now); v.What != Undecided {

@@ -100,7 +100,7 @@ func (t *Requests) Joins(i *Item, o Unpaired, now uint64) bool {
 	}
 	l := i.Logger
 	waits := i.Waits && l.expects() || !i.HasContext && l.poor.Load() || l.lesser.Load() || l.node.attempts.Load()
-	return t.Entry(i, waits, i.Waits && l.seals(o), now)
+	return t.Entry(i, waits, i.Silent || i.Waits && l.seals(o), now)
 }
 
 // Poor learns that another logger has logged the same request with a trace context, and this one without.

@@ -133,7 +133,7 @@ func (m metrics) nonzero() string {
 	return text.String()
 }
 
-// The ledgers: what came in, and the buckets it went into.
+// The ledgers: what came in or was made, and the buckets it went into.
 func entryLedger() (in, out []string) {
 	return []string{"alspan_entries_received_total"}, []string{"alspan_entries_used_total", "alspan_entries_taught_total",
 		"alspan_entries_duplicate_total", "alspan_entries_dropped_total", "alspan_entries_waiting"}
@@ -143,6 +143,11 @@ func spanLedger() (in, out []string) {
 	return []string{"alspan_spans_in_total", "alspan_spans_made_total"}, []string{"alspan_spans_exported_total",
 		"alspan_spans_spooled", "alspan_spans_in_flight", "alspan_spans_queued", "alspan_spans_open", "alspan_spans_waiting",
 		"alspan_spans_dropped_total"}
+}
+
+func logLedger() (in, out []string) {
+	return []string{"alspan_logs_made_total"}, []string{"alspan_logs_exported_total", "alspan_logs_in_flight", "alspan_logs_queued", "alspan_logs_open",
+		"alspan_logs_dropped_total"}
 }
 
 // Metrics and logs are counted in requests and in bytes.
@@ -155,7 +160,7 @@ func otherBytesLedger() (in, out []string) {
 		"alspan_other_dropped_bytes_total"}
 }
 
-var ledgers = []func() (in, out []string){entryLedger, spanLedger, otherLedger, otherBytesLedger}
+var ledgers = []func() (in, out []string){entryLedger, spanLedger, logLedger, otherLedger, otherBytesLedger}
 
 // balanced says whether the ledgers hold, to the last item. Every counter must be there, even at zero.
 func (m metrics) balanced() error {
@@ -199,6 +204,12 @@ alspan_spans_queued 1
 alspan_spans_open 1
 alspan_spans_waiting 0
 alspan_spans_dropped_total{reason="shutdown"} 1
+alspan_logs_made_total 6
+alspan_logs_exported_total 2
+alspan_logs_in_flight 1
+alspan_logs_queued 1
+alspan_logs_open 1
+alspan_logs_dropped_total{reason="core_full"} 1
 alspan_other_received_total{signal="logs"} 4
 alspan_other_received_total{signal="metrics"} 3
 alspan_other_exported_total{signal="logs"} 2
@@ -221,7 +232,7 @@ alspan_other_dropped_bytes_total{reason="rejected",signal="logs"} 40
 	breakEach(t, sound)
 }
 
-// breakEach adds one to every counter of the ledgers in turn, and then takes it away altogether.
+// breakEach adds one to every counter of all ledgers in turn, and then takes it away altogether.
 func breakEach(t *testing.T, sound metrics) {
 	t.Helper()
 	for _, ledger := range ledgers {

@@ -90,7 +90,7 @@ func (s *stage) settle(t *testing.T, c *testCase, requests []*request) metrics {
 // idle says whether everything that the agent received has left it.
 func (m metrics) idle() error {
 	for _, gauge := range []string{"alspan_entries_waiting", "alspan_spans_in_flight", "alspan_spans_queued",
-		"alspan_spans_open", "alspan_spans_waiting", "alspan_other_queued", "alspan_other_in_flight"} {
+		"alspan_spans_open", "alspan_spans_waiting", "alspan_logs_in_flight", "alspan_logs_queued", "alspan_logs_open", "alspan_other_queued", "alspan_other_in_flight"} {
 		if m[gauge] != 0 {
 			return fmt.Errorf("the agent is not idle: %s is %v", gauge, m[gauge])
 		}

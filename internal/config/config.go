@@ -128,6 +128,8 @@ type Export struct {
 	OtherMemory Size
 	WhenFull    string
 	Senders     int
+	Logs        bool
+	LogsMemory  Size
 	Retry       Retry
 	Drain       time.Duration
 }

@@ -204,6 +204,13 @@ func (e *Export) declare() *node {
 			"What happens when the memory is full. `drop` counts and drops the newest spans, so that Envoy is never held up. "+
 				"`wait` sheds and drops nothing: it stops reading, and Envoy drops entries when its own buffer is full.",
 			oneOf("drop", "wait")),
+		key("logs", &e.Logs, false,
+			"Send each access-log entry as an OTLP log record, too, with the trace id and the span id of its span. Sampling does not hold for "+
+				"log records, filters do."),
+		key("logs_memory", &e.LogsMemory, 8*MiB,
+			"Memory for batches of log records. When it is full, the newest are counted and dropped; spans are not held up. Half as much again may "+
+				"be in use for what a broken connection still holds.",
+			between(1*MiB, 1*GiB)),
 		key("senders", &e.Senders, 2, "Requests in flight at one time.", between(1, 64)),
 		section("retry", "What happens to a batch that the collector did not take. The pause doubles from `initial` to `max`.",
 			key("initial", &e.Retry.Initial, time.Second, "First pause.", between(10*time.Millisecond, time.Minute)),

@@ -31,6 +31,10 @@ func (l *loader) relations(c *Config) {
 		l.relate("%v has no room for one batch of %v (export.batch.bytes)", "export.memory", "export.batch.bytes",
 			c.Export.Memory, c.Export.Batch.Bytes)
 	}
+	if c.Export.Logs && c.Export.Batch.Bytes > c.Export.LogsMemory {
+		l.relate("%v has no room for one batch of %v (export.batch.bytes)", "export.logs_memory", "export.batch.bytes",
+			c.Export.LogsMemory, c.Export.Batch.Bytes)
+	}
 }
 
 // relate reports a problem of path together with other, at the one of them that is set, and only if both are readable.

@@ -1,8 +1,9 @@
-// Package ledger takes what happens to entries, spans and requests with other signals, each counted at its own hand-over,
-// and gives the sums that must hold: nothing that came in may be missing.
+// Package ledger takes what happens to entries, spans, log records and requests with other signals, each counted at its own
+// hand-over, and gives the sums that must hold: nothing that came in or was made may be missing.
 //
 //	entries_received   = used + taught + duplicate + dropped by reason + waiting
 //	spans_in + made    = exported + spooled + in flight + queued + open + waiting + dropped by reason
+//	logs_made          = exported + in flight + queued + open + dropped by reason
 //	other_received     = exported + queued + in flight + dropped by reason, for each signal
 //
 // They hold exactly when the agent is idle, and at any other moment within what moved while they were read.
@@ -115,6 +116,24 @@ func (s *Spans) Balance(core Core) int64 {
 	n -= core.Open() + core.Queued() + core.InFlight()
 	for i := range s.Dropped {
 		n -= s.Dropped[i].Load()
+	}
+	return n
+}
+
+// NumLogDrops are the reasons for which a log record is not exported: the first ones of spans, from SpanFull to SpanShutdown.
+const NumLogDrops = SpanShutdown + 1
+
+// LogRecords is the ledger of log records.
+type LogRecords struct {
+	Made, Exported atomic.Int64
+	Dropped        [NumLogDrops]atomic.Int64
+}
+
+// Balance gives what was made minus all buckets: 0 when nothing moves. core is the one of the log records.
+func (l *LogRecords) Balance(core Core) int64 {
+	n := l.Made.Load() - l.Exported.Load() - core.Open() - core.Queued() - core.InFlight()
+	for i := range l.Dropped {
+		n -= l.Dropped[i].Load()
 	}
 	return n
 }
