@@ -123,7 +123,7 @@ func at(v any, path ...any) any {
 func cases(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("alspan/ci/*-values.yaml")
-	if err != nil || len(files) < 6 {
+	if err != nil || len(files) < 7 {
 		t.Fatalf("cannot find the values files of ci: %q", files)
 	}
 	all := map[string]string{}

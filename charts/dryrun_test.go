@@ -16,6 +16,7 @@ func (s *site) dryRuns(t *testing.T) {
 	s.namespace(t, "telemetry", "warn=restricted") // full has its own
 	s.namespace(t, "lax", "warn=baseline")
 	onNode := map[string]string{
+		"files":       `would violate PodSecurity "baseline:latest": hostPath volumes (volumes "files-pods", "files-0", "files-state")`,
 		"hostport":    `would violate PodSecurity "baseline:latest": hostPort (container "alspan" uses hostPorts 19411, 4317)`,
 		"hostnetwork": `would violate PodSecurity "baseline:latest": host namespaces (hostNetwork=true), hostPort (container "alspan" uses hostPort 14317)`,
 	}

@@ -169,6 +169,12 @@ func (s *site) privileged(t *testing.T) {
 			t.Errorf("the pod has no port of its node: %v", p["spec"])
 		}
 	}
+	s.helm(t, "upgrade", "edge", "alspan", "-n", "edge", "--wait", "-f", cases(t)["hostport"], "-f", cases(t)["files"])
+	for _, p := range s.oneOnEach(t, "edge") {
+		if at(p, "spec", "volumes", 1, "hostPath", "path") != "/var/log/pods" || at(p, "spec", "containers", 0, "securityContext", "runAsUser") != 0. {
+			t.Errorf("the pod does not read logs of its node: %v", p["spec"])
+		}
+	}
 }
 
 // A rollback mends the release: all is as it was at first.

@@ -97,10 +97,11 @@ func TestNotes(t *testing.T) {
 			"(ALS), an HTTP/2 cluster to   alspan.observe.svc:4317\n", "alspan.observe.svc:9001\n",
 			"http://alspan.observe.svc:4318/v1/traces\n", "http://alspan.observe.svc:9411/api/v2/spans\n",
 			"Spans go to http://otel-collector:4317, the default", "Nodes with taints have no agent",
-		}, []string{"HOST_IP", "TLS"}},
+		}, []string{"HOST_IP", "TLS", "Log files"}},
 		{"hostport", []string{"alspan.observe.svc:4317\n", "otlp-grpc on the node's own address            $(HOST_IP):4317\n", "$(HOST_IP):19411\n"}, nil},
 		{"hostnetwork", []string{"$(HOST_IP):14317\n", "$(HOST_IP):4318\n"}, []string{"observe.svc"}},
 		{"tls", []string{"https://alspan.observe.svc:4318/v1/traces\n", "These ports speak TLS", "Spans go to https://collector.observability.svc:4317.\n"}, []string{"http://"}},
+		{"files", []string{"followed:\n\n  /var/log/pods/*/envoy/*.log\n\n", "label namespace observe --overwrite pod-security.kubernetes.io/enforce=privileged\n"}, []string{"taints"}},
 		{"full", []string{"edge-tracer.telemetry.svc:19001\n", "http://edge-tracer.telemetry.svc:80/api/v2/spans\n"}, []string{"/v1/traces", "taints"}},
 	} {
 		got := notes(t, "-f", cases(t)[c.values])
@@ -114,6 +115,9 @@ func TestNotes(t *testing.T) {
 				t.Errorf("%s: the notes have %q:\n%s", c.values, not, got)
 			}
 		}
+	}
+	if got := notes(t, "--set", "files.enabled=true", "--set-json", "config.receive.files.paths=[]"); !strings.Contains(got, "paths is empty\n") {
+		t.Errorf("the notes do not say that no files are followed:\n%s", got)
 	}
 	if got := notes(t, "--set", "service.enabled=false"); !strings.Contains(got, "Nothing leads to the agents") {
 		t.Errorf("the notes do not say that nothing leads to the agents:\n%s", got)

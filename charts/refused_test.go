@@ -23,6 +23,9 @@ func TestRefused(t *testing.T) {
 		{"config.receive.limits.connections=0", "at '/config/receive/limits/connections': minimum: got 0, want 1"},
 		{"extraEnv[0].value=x", "at '/extraEnv/0': missing property 'name'"},
 		{"extraEnv[0].name=A,extraEnv[0].value=1", "at '/extraEnv/0/value': got number, want string"},
+		{"files.enabled=1", "at '/files/enabled': got number, want boolean"},
+		{"files.stateDir=state", "at '/files/stateDir': 'state' does not match pattern"},
+		{"files.extraHostPaths[0]=/", "at '/files/extraHostPaths/0': '/' does not match pattern"},
 		{"service=null", "missing property 'service'"},
 		{"ports.zipkin.servicePort=null", "at '/ports/zipkin': missing property 'servicePort'"},
 
@@ -40,6 +43,19 @@ func TestRefused(t *testing.T) {
 		{"terminationGracePeriodSeconds=10", "terminationGracePeriodSeconds: it must be at least 15: 5 more than config.export.drain (10s)"},
 		{"lifecycle.preStop.sleep.seconds=20", "it must be at least 35: 5 more than config.export.drain (10s) and lifecycle.preStop"},
 		{"serviceAccount.create=false", `serviceAccount.name: the account "default" would give the agent's rights to every pod`},
+		{"files.enabled=true,updateStrategy.rollingUpdate.maxSurge=1", "updateStrategy.rollingUpdate.maxSurge: it must be 0 with files.enabled"},
+		{"files.enabled=true,extraVolumes[0].name=files-0", `extraVolumes: the name "files-0" is taken by the chart`},
+		{"files.enabled=true,files.extraHostPaths={/var/log/pods}", "files.extraHostPaths: /var/log/pods is mounted already"},
+		{"files.enabled=true,files.extraHostPaths={/logs},files.stateDir=/logs", "files.stateDir: /logs is mounted already"},
+		{"files.enabled=true,config.receive.files.paths={/var/log/pods/*/envoy/*.log,/var/log/nginx/*.log}",
+			`config.receive.files.paths: "/var/log/nginx/*.log" is in no folder of the node that the pod has: add its folder to files.extraHostPaths; there is /var/log/pods`},
+		{"files.enabled=true,config.receive.files.paths={/var/log/pods*/envoy/*.log}", "config.receive.files.paths: \"/var/log/pods*/envoy/*.log\" is in no folder"},
+		{"files.enabled=true,config.receive.files.paths={/var/log/pods/../*.log}", "config.receive.files.paths: \"/var/log/pods/../*.log\" is in no folder"},
+		{"config.receive.files.paths={/var/log/pods/*/envoy/*.log}", "is in no folder of the node that the pod has: set files.enabled to true"},
+		{"files.enabled=true,config.receive.files.positions=/tmp/positions.json",
+			`config.receive.files.positions: "/tmp/positions.json" is in no folder that the agent can write to: set files.stateDir to its folder; it is /var/lib/alspan`},
+		{"files.enabled=true,config.receive.files.positions=/var/log/pods/positions.json", "is in no folder that the agent can write to"},
+		{"config.receive.files.positions=/var/lib/alspan/positions.json", "is in no folder that the agent can write to: set files.enabled to true"},
 		{"extraVolumes[0].name=config", `extraVolumes: the name "config" is taken by the chart`},
 	} {
 		_, err := helm(t, "template", "alspan", "alspan", "--kube-version", kube, "--set", c.set)
@@ -66,7 +82,13 @@ func TestNotRefused(t *testing.T) {
 		"serviceAccount.create=false,rbac.create=false",
 		"serviceAccount.create=false,serviceAccount.name=agent",
 		"global.anything=1",
-		"config=null,resources=null,tolerations=null,extraEnv=null,livenessProbe=null,updateStrategy=null,podLabels=null,lifecycle=null,global=null",
+		"files.enabled=true,updateStrategy.rollingUpdate.maxSurge=0",
+		"files.enabled=true,files.extraHostPaths={/var/log},config.receive.files.paths={/var/log/nginx/*.log}",
+		"files.enabled=true,config.receive.files.paths[0]=${LOGS}/*.log,config.receive.files.positions=${STATE}",
+		"files.enabled=true,config.receive.files.positions=",
+		"extraVolumes[0].name=files-0,extraVolumeMounts[0].name=files-0,extraVolumeMounts[0].mountPath=/logs," +
+			"config.receive.files.paths={/logs/*.log},config.receive.files.positions=/logs/positions.json",
+		"config=null,resources=null,tolerations=null,extraEnv=null,livenessProbe=null,updateStrategy=null,files.extraHostPaths=null,podLabels=null,lifecycle=null,global=null",
 	} {
 		if _, err := helm(t, "template", "alspan", "alspan", "--kube-version", kube, "--set", set); err != nil {
 			t.Errorf("--set %s: %v", set, err)

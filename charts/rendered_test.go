@@ -169,7 +169,7 @@ func TestTrafficDistribution(t *testing.T) {
 func TestUpdateStrategy(t *testing.T) {
 	surge := object{"type": "RollingUpdate", "rollingUpdate": object{"maxSurge": uint64(1), "maxUnavailable": uint64(0)}}
 	tenth := object{"type": "RollingUpdate", "rollingUpdate": object{"maxUnavailable": "10%"}}
-	for set, want := range map[string]object{"hostNetwork=false": surge, "ports.zipkin.hostPort=9411": tenth, "hostNetwork=true": tenth} {
+	for set, want := range map[string]object{"hostNetwork=false": surge, "ports.zipkin.hostPort=9411": tenth, "hostNetwork=true": tenth, "files.enabled=true": tenth} {
 		if diff := cmp.Diff(want, at(objects(t, render(t, "--set", set))["DaemonSet"], "spec", "updateStrategy")); diff != "" {
 			t.Errorf("%s:\n%s", set, diff)
 		}

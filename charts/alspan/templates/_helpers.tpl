@@ -75,6 +75,29 @@ app.kubernetes.io/component: agent
 {{- if $on }}true{{ end }}
 {{- end }}
 
+{{/* The folders of the node that log files take, as a list: the volume's name, the path on both sides, whether it is written to. */}}
+{{- define "alspan.folders" -}}
+{{- $list := list }}
+{{- if .Values.files.enabled }}
+{{- $list = append $list (dict "name" "files-pods" "path" "/var/log/pods" "written" false) }}
+{{- range $i, $path := .Values.files.extraHostPaths }}
+{{- $list = append $list (dict "name" (printf "files-%d" $i) "path" $path "written" false) }}
+{{- end }}
+{{- $list = append $list (dict "name" "files-state" "path" .Values.files.stateDir "written" true) }}
+{{- end }}
+{{- toYaml $list }}
+{{- end }}
+
+{{/* The container's security context. What is in the values wins. */}}
+{{- define "alspan.securityContext" -}}
+{{- $context := dict }}
+{{- if .Values.files.enabled }}
+{{- $context = dict "runAsUser" (int .Values.files.runAsUser) "runAsNonRoot" (ne (int .Values.files.runAsUser) 0) }}
+{{- end }}
+{{- range $key, $value := .Values.securityContext }}{{ $_ := set $context $key $value }}{{ end }}
+{{- toYaml $context }}
+{{- end }}
+
 {{/* The agent's listeners, as a list: name, the section of the configuration, and what values.ports says. */}}
 {{- define "alspan.ports" -}}
 {{- $p := .Values.ports }}
@@ -84,12 +107,19 @@ app.kubernetes.io/component: agent
 {{- toYaml $list }}
 {{- end }}
 
-{{/* The agent's configuration: values.config, and the addresses from values.ports. */}}
+{{/* The agent's configuration: values.config, the addresses from values.ports, and what values.files has for what config does not say. */}}
 {{- define "alspan.config" -}}
 {{- $config := deepCopy (default dict .Values.config) }}
 {{- $receive := dict "http" (dict "address" "") "zipkin" (dict "address" "") }}
 {{- range include "alspan.ports" . | fromYamlArray }}
 {{- $_ := set $receive .section (dict "address" (printf ":%d" (int .containerPort))) }}
+{{- end }}
+{{- if .Values.files.enabled }}
+{{- $files := dict }}
+{{- $own := default dict (default dict $config.receive).files }}
+{{- if kindIs "invalid" $own.paths }}{{ $_ := set $files "paths" (list "/var/log/pods/*/envoy/*.log") }}{{ end }}
+{{- if kindIs "invalid" $own.positions }}{{ $_ := set $files "positions" (printf "%s/positions.json" .Values.files.stateDir) }}{{ end }}
+{{- $_ := set $receive "files" $files }}
 {{- end }}
 {{- $fixed := dict "receive" $receive "admin" (dict "address" (printf ":%d" (int .Values.ports.admin.containerPort))) }}
 {{- if hasKey (default dict $config.pods) "enabled" }}

@@ -61,7 +61,7 @@ containers:
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.securityContext }}
+  {{- with include "alspan.securityContext" . | fromYaml }}
   securityContext:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -69,6 +69,13 @@ containers:
   - name: config # a folder, no subPath: only then does a change of the ConfigMap reach the pod
     mountPath: /etc/alspan
     readOnly: true
+  {{- range include "alspan.folders" . | fromYamlArray }}
+  - name: {{ .name }}
+    mountPath: {{ .path | quote }}
+    {{- if not .written }}
+    readOnly: true
+    {{- end }}
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -76,6 +83,12 @@ volumes:
 - name: config
   configMap:
     name: {{ include "alspan.fullname" . }}
+{{- range include "alspan.folders" . | fromYamlArray }}
+- name: {{ .name }}
+  hostPath:
+    path: {{ .path | quote }}
+    type: {{ ternary "DirectoryOrCreate" "Directory" .written }}
+{{- end }}
 {{- with .Values.extraVolumes }}
 {{- toYaml . | nindent 0 }}
 {{- end }}
