@@ -48,7 +48,7 @@ func (s *stage) release(t *testing.T, c *testCase) {
 		if err != nil {
 			return err
 		}
-		came, want, waiting := "alspan_entries_received_total", n.entries(), "alspan_entries_waiting"
+		came, want, waiting := "alspan_entries_received_total", c.Envoy.loggers()*n.entries(), "alspan_entries_waiting"
 		if c.Signal == spansFirst || c.Signal == lateEntries {
 			came, want, waiting = "alspan_spans_in_total", n.spans+s.callers, "alspan_spans_waiting"
 		}

@@ -14,8 +14,8 @@ import (
 // view is all that is known of one request after a case has run, with names for the ids in it.
 type view struct {
 	*request
-	hops     []string
-	logs     []string  // any of these may be the one that made a span, if there are several
+	hops []string
+	*envoyFlags
 	records  []record  // of the passes, in the order in which they ended
 	tries    []record  // of their attempts
 	passes   []ownSpan // Envoy's spans of the passes ...
@@ -226,7 +226,7 @@ func (v *view) line(s *span) string {
 	if n := s.text("envoy.attempts"); n != "1" {
 		add("attempts", n)
 	}
-	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service && s.origin() != sent && !slices.Contains(v.logs, name) {
+	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service && s.origin() != sent && !slices.Contains(v.Logs, name) {
 		add("log", cmp.Or(name, "none"))
 	}
 	return strings.Join(words, " ")

@@ -100,7 +100,7 @@ func (m metrics) idle() error {
 
 // counted says whether the agent counted what there was, and whether as many spans left it as it says.
 func (m metrics) counted(c *testCase, n traffic, exported int) error {
-	loggers := max(len(c.Envoy.Logs), 1)
+	loggers := c.Envoy.loggers()
 	if !c.sendsALS() {
 		n.ends, n.starts, n.tries, n.others = 0, 0, 0, 0
 	}
