@@ -102,8 +102,10 @@ const (
 )
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {
-	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait,
-		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush}
+	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait}
+	if len(c.Receive.Files.Paths) > 0 {
+		o.FileWait = c.Correlate.SpanWait + c.Receive.Files.Flush
+	}
 	switch c.Correlate.Unpaired {
 	case "span":
 		o.Unpaired = spanbuilder.UnpairedSpan

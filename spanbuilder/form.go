@@ -50,6 +50,9 @@ func (f *forms) use(form Form) {
 	}
 }
 
+// logs tells whether any access log of the node has come.
+func (f *forms) logs() bool { return f.seen.Load() != 0 }
+
 // nodeKey gives what tells an Envoy from all others in whatever names it: its id, or for Istio's, which have an address in them, the pod
 // and its namespace, by which a log file is known.
 func (d *derivation) nodeKey(id []byte) uint64 {

@@ -23,7 +23,7 @@ const (
 type JoinOptions struct {
 	Wait     time.Duration // an entry for its span
 	SpanWait time.Duration // a span for its entry, and an attempt for its request
-	FileWait time.Duration // a span for its entry, where Envoy writes that to a file
+	FileWait time.Duration // a span for its entry, where Envoy writes that to a file; 0: no files are followed
 	Unpaired Unpaired
 }
 
@@ -236,7 +236,7 @@ func (t *Table) listFor(i *Item) *list {
 		if i.Node == 0 || t.node(i.Node).alone.Load() >= mostAlone {
 			return nil
 		}
-		if t.node(i.Node).late.Load() {
+		if n := t.node(i.Node); n.late.Load() || t.o.FileWait > 0 && !n.logs() { // one that has just started may write a file
 			return &t.spansLate
 		}
 		return &t.spans
