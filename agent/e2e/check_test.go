@@ -37,7 +37,7 @@ func (v *view) check(t *testing.T, s *span) {
 		fail("Envoy logged no such pass")
 		return
 	}
-	form := v.formOf(s.Service, s.text("envoy.log_name"))
+	form := v.formOf(s.Service, v.logOf(s))
 	r = r.as(form)
 	compare := func(what string, want, got any) {
 		t.Helper()
@@ -62,7 +62,7 @@ func (v *view) check(t *testing.T, s *span) {
 		compare("events", wantedEvents(r, s.EndTimeUnixNano), events(s))
 	default:
 		wantEvents, gotEvents := inMicros(wantedEvents(r, uint64(r.startNano()+r.Length))), inMicros(events(s))
-		if r.Length == 0 {
+		if r.Length == 0 || form != formALS {
 			delete(wantEvents, completeEvent)
 		}
 		maps.DeleteFunc(gotEvents, func(name string, _ int64) bool { _, ok := wantEvents[name]; return !ok }) // Zipkin's annotations
@@ -76,6 +76,11 @@ func (v *view) check(t *testing.T, s *span) {
 		got[key] = s.text(key)
 	}
 	compare("attributes", want, got)
+	for name, at := range events(s) { // a tracer's are in microseconds
+		if at < int64(s.StartTimeUnixNano)/1000*1000 {
+			fail("event %s is at %d, before its start %d", name, at, s.StartTimeUnixNano)
+		}
+	}
 }
 
 // checkServer compares the times of a SERVER span, and with Envoy's own span of the same pass.
@@ -157,6 +162,19 @@ func (v *view) recordOf(s *span) (record, bool) {
 		return r, true
 	}
 	return v.attemptOf(s)
+}
+
+// logOf gives the log name of the entry of which s has its detail: a CLIENT is made of the same one as the span above it.
+func (v *view) logOf(s *span) string {
+	if name := s.text("envoy.log_name"); name != "" || s.ofRequest() {
+		return name
+	}
+	for _, p := range v.made {
+		if p.id() == s.parent() && p.ofRequest() {
+			return v.logOf(p)
+		}
+	}
+	return ""
 }
 
 // attemptOf gives the record of the attempt that began when s did. Envoy's own span of one begins a moment earlier.

@@ -78,6 +78,11 @@ func wantedAttributes(r record, form string) map[string]string {
 	if r.Upstream == "" && form == formALS {
 		want["envoy.upstream_cluster"] = "" // an entry names the cluster only together with a host
 	}
+	for _, key := range []string{"http.request.body.size", "http.response.body.size"} {
+		if want[key] == "0" && form != formALS { // as if it was not logged
+			want[key] = ""
+		}
+	}
 	if from, to := r.Times["us_tx_beg"], r.Times["us_rx_end"]; from != nil && to != nil {
 		want["envoy.upstream_duration_ms"] = fmt.Sprint(float64(*to-*from) / 1e6)
 		if want["envoy.overhead_ms"] = fmt.Sprint(float64(r.Length-(*to-*from)) / 1e6); r.Length == 0 {
@@ -100,6 +105,9 @@ func wantedClientAttributes(r record) map[string]string {
 		path += "?" + strings.ReplaceAll(query, "token=secret", "token=REDACTED")
 	}
 	full := r.Scheme + "://" + r.Authority + path
+	if r.Scheme == "" {
+		full = ""
+	}
 	host, port, _ := strings.Cut(r.Upstream, ":")
 	return map[string]string{
 		"http.request.method":       method(r),

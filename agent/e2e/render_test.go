@@ -34,7 +34,7 @@ type view struct {
 func (v *view) name(shared map[string]string) {
 	slices.SortStableFunc(v.made, func(a, b *span) int {
 		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(kindRank(a), kindRank(b)),
-			cmp.Compare(v.order(a), v.order(b)), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
+			cmp.Compare(v.order(a), v.order(b)), cmp.Compare(v.orderAbove(a), v.orderAbove(b)), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
 			strings.Compare(a.text("envoy.log_name"), b.text("envoy.log_name")))
 	})
 	// As they began: attempts that break off end in any order.
@@ -119,6 +119,16 @@ func (v *view) order(s *span) uint64 {
 		return uint64(r.startNano() + r.Length)
 	}
 	return s.EndTimeUnixNano
+}
+
+// orderAbove is that of the request's span above an attempt: without timings the attempts of all passes begin when the request does.
+func (v *view) orderAbove(s *span) uint64 {
+	for _, p := range v.made {
+		if p.id() == s.parent() && p.ofRequest() && !s.ofRequest() {
+			return v.order(p)
+		}
+	}
+	return 0
 }
 
 // code is the status of the response, "" without one.
