@@ -111,8 +111,10 @@ const (
 )
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {
-	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait,
-		FileWait: c.Correlate.SpanWait + c.Receive.Files.Flush, Files: len(c.Receive.Files.Paths) > 0}
+	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait}
+	if o.Files = len(c.Receive.Files.Paths) > 0; o.Files {
+		o.FileWait = c.Correlate.SpanWait + c.Receive.Files.Flush
+	}
 	switch c.Correlate.Unpaired {
 	case "span":
 		o.Unpaired = spanbuilder.UnpairedSpan

@@ -338,7 +338,8 @@ func (r *request) events() {
 			r.event(&timingEvents[i], r.start+uint64(max(t.Duration(), 0)))
 		}
 	}
-	if r.e.Duration.Set && !r.hasEvent(completeEvent) {
+	// Lines and records tell whole milliseconds: on a span that came, which is exact, that end may be before its start.
+	if exact := r.came == nil || r.l.form == FromALS; exact && r.e.Duration.Set && !r.hasEvent(completeEvent) {
 		r.event(&durationEvent, r.end)
 	}
 }

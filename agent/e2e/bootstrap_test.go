@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"cmp"
 	"net"
 	"slices"
 	"strconv"
@@ -22,6 +21,7 @@ type bootstrap struct {
 	Exact  bool   // this Envoy knows %SPAN_ID% (1.38+)
 
 	// Addresses of the peers; of OTLP there may be several, divided by spaces.
+	Lines                                                                     string // file of the JSON access log
 	Agent, Agent2, Sink, OTLP, OTLPWeb, Zipkin, App, Unix, Mirror, Next, Dead string
 }
 
@@ -49,7 +49,7 @@ func (b bootstrap) render(records string) m {
 		listener["traffic_direction"] = "OUTBOUND"
 	}
 	return m{
-		"node":            m{"id": cmp.Or(b.Nodes[b.Name], b.Name+"-1"), "cluster": b.Name},
+		"node":            m{"id": b.node(b.Name), "cluster": b.Name},
 		"admin":           m{"address": socket("127.0.0.1:0")},
 		"layered_runtime": m{"layers": []m{{"name": "static", "static_layer": runtime}}},
 		"static_resources": m{
@@ -102,6 +102,21 @@ func (b bootstrap) accessLogs() []m {
 	if b.Silent {
 		return nil
 	}
+	var all []m
+	if b.form(formALS) || len(b.Forms) == 0 {
+		all = b.streams()
+	}
+	if b.form(formRecords) {
+		all = append(all, b.recordLog())
+	}
+	if b.inFiles() {
+		all = append(all, b.lineLog())
+	}
+	return all
+}
+
+// streams are the logs that come by ALS.
+func (b bootstrap) streams() []m {
 	if len(b.Logs) == 0 {
 		all := []m{b.accessLog(b.Name)}
 		if b.Agent2 != "" {

@@ -52,7 +52,8 @@ type envoyFlags struct {
 	HTTP10        bool              `yaml:"accept_http_10"`
 	Callers       bool              `yaml:"callers"`    // the callers report their spans to the agent, as Zipkin
 	Attempts      bool              `yaml:"attempts"`   // the router logs each attempt
-	Logs          []string          `yaml:"logs"`       // log names of the loggers that the agent serves; one, the Envoy's name, by default
+	Forms         []string          `yaml:"forms"`      // of access logs: als, the default, records, files, files-exact, or several
+	Logs          []string          `yaml:"logs"`       // log names of the loggers that the agent serves by ALS; one, the Envoy's name, by default
 	BareLogs      []string          `yaml:"bare_logs"`  // those of them that log no headers
 	BareHeaders   bool              `yaml:"no_headers"` // no log has any headers
 }
@@ -146,6 +147,14 @@ func parseCase(name, version, signal string, content []byte) (*testCase, error) 
 	}
 	if len(c.Envoy.Hops) == 0 {
 		c.Envoy.Hops = []string{"edge"}
+	}
+	if len(c.Envoy.Forms) == 0 {
+		c.Envoy.Forms = []string{formALS}
+	}
+	for _, form := range c.Envoy.Forms {
+		if !slices.Contains([]string{formALS, formRecords, formFiles, formExact}, form) {
+			return nil, fmt.Errorf("unknown form %q", form)
+		}
 	}
 	if len(c.Envoy.Signals) == 0 {
 		c.Envoy.Signals = []string{"als"}

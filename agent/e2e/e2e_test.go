@@ -181,7 +181,8 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	b3 := c.Envoy.Tracing == "zipkin"
 	s.app = startUpstream(t, "app", b3, s.relay.report)
 	s.mirror = startUpstream(t, "mirror", b3, s.relay.report)
-	s.agent = startAgent(t, l.agent, merge(c.agentConfig(s.relay.address), c.Agent), c.Pasted)
+	dir := t.TempDir()
+	s.agent = startAgent(t, l.agent, merge(c.agentConfig(s.relay.address, dir), c.Agent), c.Pasted)
 	als, spans := s.gates(t, c)
 	otlp, web, zipkin := s.sink.grpc, s.sink.web, s.sink.web
 	if c.sendsTraces() {
@@ -191,7 +192,7 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 	dead := deadAddress(t)
 	next := s.app.address
 	for _, hop := range slices.Backward(c.Envoy.Hops) {
-		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Silent: !c.sendsALS(), Exact: knowsSpanID(version), Agent: als,
+		e := startEnvoy(t, version, bootstrap{envoyFlags: c.Envoy, Name: hop, Silent: !c.sendsALS(), Exact: knowsSpanID(version), Lines: c.Envoy.lines(dir, hop), Agent: als,
 			Sink: s.sink.grpc, OTLP: otlp, OTLPWeb: web, Zipkin: zipkin, App: s.app.address, Unix: s.app.unix, Mirror: s.mirror.address, Next: next, Dead: dead})
 		next = e.address
 		s.envoys = slices.Insert(s.envoys, 0, e)
@@ -201,7 +202,7 @@ func (l *lab) set(t *testing.T, version string, c *testCase) *stage {
 
 // agentConfig is the agent's configuration in a case that has nothing special. The waits are short, and so are those of the
 // tracers' flushes; where only one of the signals comes nothing needs to wait.
-func (c *testCase) agentConfig(upstream string) map[string]any {
+func (c *testCase) agentConfig(upstream, dir string) map[string]any {
 	wait, spanWait := "200ms", "200ms"
 	switch c.Signal {
 	case "both", lateSpans, lateEntries:
@@ -209,7 +210,11 @@ func (c *testCase) agentConfig(upstream string) map[string]any {
 	case entriesFirst, spansFirst:
 		wait, spanWait = "20s", "20s" // until the others are let through
 	}
-	return basicConfig(upstream, wait, spanWait)
+	config := basicConfig(upstream, wait, spanWait)
+	if c.Envoy.inFiles() {
+		merge(config, m{"receive": m{"files": c.Envoy.followed(dir)}})
+	}
+	return config
 }
 
 func basicConfig(upstream, wait, spanWait string) map[string]any {
@@ -235,7 +240,7 @@ func (s *stage) views(t *testing.T, c *testCase) []*view {
 	var views []*view
 	byName := map[string]*view{}
 	for _, r := range c.Requests {
-		v := &view{request: r, hops: c.Envoy.Hops, logs: c.Envoy.Logs, seen: s.app.seen(r.Name), mirrored: s.mirror.seen(r.Name)}
+		v := &view{request: r, hops: c.Envoy.Hops, envoyFlags: &c.Envoy, seen: s.app.seen(r.Name), mirrored: s.mirror.seen(r.Name)}
 		v.passes, v.children = s.sink.of(r.Name)
 		views = append(views, v)
 		byName[r.Name] = v

@@ -42,8 +42,13 @@ func startEnvoy(t *testing.T, version string, b bootstrap) *envoy {
 	if err := os.WriteFile(file, config, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	e.process = start(t, "envoy "+version+" "+b.Name, path, "-c", file, "--admin-address-path", adminFile,
-		"--use-dynamic-base-id", "--concurrency", "2", "--file-flush-interval-msec", "50", "--log-level", "warning")
+	args := []string{"-c", file, "--admin-address-path", adminFile, "--use-dynamic-base-id", "--concurrency", "2", "--log-level", "warning"}
+	if !b.inFiles() {
+		args = append(args, "--file-flush-interval-msec", "50")
+	} else if !b.DefaultFlush {
+		args = append(args, "--file-flush-interval-msec", "100")
+	}
+	e.process = start(t, "envoy "+version+" "+b.Name, path, args...)
 	eventually(t, 20*time.Second, func() error {
 		select {
 		case <-e.done:

@@ -44,7 +44,7 @@ func events(s *span) map[string]int64 {
 }
 
 // wantedAttributes gives the attributes of a SERVER span whose value follows from Envoy's record; "" is none.
-func wantedAttributes(r record) map[string]string {
+func wantedAttributes(r record, form string) map[string]string {
 	path, query, _ := strings.Cut(r.Path, "?")
 	host, port, _ := strings.Cut(r.Authority, ":")
 	peer, peerPort, _ := strings.Cut(r.Peer, ":")
@@ -75,8 +75,13 @@ func wantedAttributes(r record) map[string]string {
 		"envoy.upstream_duration_ms":           "",
 		"envoy.overhead_ms":                    "",
 	}
-	if r.Upstream == "" {
+	if r.Upstream == "" && form == formALS {
 		want["envoy.upstream_cluster"] = "" // an entry names the cluster only together with a host
+	}
+	for _, key := range []string{"http.request.body.size", "http.response.body.size"} {
+		if want[key] == "0" && form != formALS { // as if it was not logged
+			want[key] = ""
+		}
 	}
 	if from, to := r.Times["us_tx_beg"], r.Times["us_rx_end"]; from != nil && to != nil {
 		want["envoy.upstream_duration_ms"] = fmt.Sprint(float64(*to-*from) / 1e6)
@@ -100,6 +105,9 @@ func wantedClientAttributes(r record) map[string]string {
 		path += "?" + strings.ReplaceAll(query, "token=secret", "token=REDACTED")
 	}
 	full := r.Scheme + "://" + r.Authority + path
+	if r.Scheme == "" {
+		full = ""
+	}
 	host, port, _ := strings.Cut(r.Upstream, ":")
 	return map[string]string{
 		"http.request.method":       method(r),

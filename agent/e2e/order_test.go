@@ -48,12 +48,12 @@ func (s *stage) release(t *testing.T, c *testCase) {
 		if err != nil {
 			return err
 		}
-		came, want, waiting := "alspan_entries_received_total", n.entries(), "alspan_entries_waiting"
+		came, want, waiting := "alspan_entries_received_total", c.Envoy.loggers()*n.entries(), "alspan_entries_waiting"
 		if c.Signal == spansFirst || c.Signal == lateEntries {
 			came, want, waiting = "alspan_spans_in_total", n.spans+s.callers, "alspan_spans_waiting"
 		}
-		if n.ends != len(c.Requests) || page[came] != float64(want) {
-			return fmt.Errorf("Envoy has logged %d of %d requests; %s is %v, want %d", n.ends, len(c.Requests), came, page[came], want)
+		if n.ends != s.passes(c.Requests) || page[came] != float64(want) {
+			return fmt.Errorf("Envoy has logged %d of %d passes; %s is %v, want %d", n.ends, s.passes(c.Requests), came, page[came], want)
 		}
 		if late := c.Signal == lateSpans || c.Signal == lateEntries; late && page[waiting] != 0 {
 			return fmt.Errorf("%s is still %v", waiting, page[waiting])

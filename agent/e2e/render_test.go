@@ -14,8 +14,8 @@ import (
 // view is all that is known of one request after a case has run, with names for the ids in it.
 type view struct {
 	*request
-	hops     []string
-	logs     []string  // any of these may be the one that made a span, if there are several
+	hops []string
+	*envoyFlags
 	records  []record  // of the passes, in the order in which they ended
 	tries    []record  // of their attempts
 	passes   []ownSpan // Envoy's spans of the passes ...
@@ -34,7 +34,7 @@ type view struct {
 func (v *view) name(shared map[string]string) {
 	slices.SortStableFunc(v.made, func(a, b *span) int {
 		return cmp.Or(cmp.Compare(slices.Index(v.hops, a.Service), slices.Index(v.hops, b.Service)), cmp.Compare(kindRank(a), kindRank(b)),
-			cmp.Compare(v.order(a), v.order(b)), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
+			cmp.Compare(v.order(a), v.order(b)), cmp.Compare(v.orderAbove(a), v.orderAbove(b)), cmp.Compare(a.EndTimeUnixNano, b.EndTimeUnixNano), strings.Compare(a.id(), b.id()),
 			strings.Compare(a.text("envoy.log_name"), b.text("envoy.log_name")))
 	})
 	// As they began: attempts that break off end in any order.
@@ -119,6 +119,16 @@ func (v *view) order(s *span) uint64 {
 		return uint64(r.startNano() + r.Length)
 	}
 	return s.EndTimeUnixNano
+}
+
+// orderAbove is that of the request's span above an attempt: without timings the attempts of all passes begin when the request does.
+func (v *view) orderAbove(s *span) uint64 {
+	for _, p := range v.made {
+		if p.id() == s.parent() && p.ofRequest() && !s.ofRequest() {
+			return v.order(p)
+		}
+	}
+	return 0
 }
 
 // code is the status of the response, "" without one.
@@ -226,7 +236,7 @@ func (v *view) line(s *span) string {
 	if n := s.text("envoy.attempts"); n != "1" {
 		add("attempts", n)
 	}
-	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service && s.origin() != sent && !slices.Contains(v.logs, name) {
+	if name := s.text("envoy.log_name"); s.Kind == trace.Span_SPAN_KIND_SERVER && name != s.Service && s.origin() != sent && !slices.Contains(v.Logs, name) {
 		add("log", cmp.Or(name, "none"))
 	}
 	return strings.Join(words, " ")

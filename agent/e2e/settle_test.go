@@ -41,21 +41,26 @@ func (s *stage) produced(t *testing.T) (n traffic, err error) {
 	return n, nil
 }
 
+// passes counts how often the requests pass an Envoy.
+func (s *stage) passes(requests []*request) (n int) {
+	for _, r := range requests {
+		switch r.Path {
+		case "/next":
+			n += len(s.envoys)
+		case "/redirect":
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
 // settle waits until every pass of the requests is logged, every entry of theirs has left the agent, and every span of
 // Envoy's own has come; it gives the agent's metrics then.
 func (s *stage) settle(t *testing.T, c *testCase, requests []*request) metrics {
 	t.Helper()
-	wanted := 0
-	for _, r := range requests {
-		switch r.Path {
-		case "/next":
-			wanted += len(s.envoys)
-		case "/redirect":
-			wanted += 2
-		default:
-			wanted++
-		}
-	}
+	wanted := s.passes(requests)
 	var page metrics
 	eventually(t, 40*time.Second, func() error {
 		n, err := s.produced(t)
@@ -100,7 +105,7 @@ func (m metrics) idle() error {
 
 // counted says whether the agent counted what there was, and whether as many spans left it as it says.
 func (m metrics) counted(c *testCase, n traffic, exported int) error {
-	loggers := max(len(c.Envoy.Logs), 1)
+	loggers := c.Envoy.loggers()
 	if !c.sendsALS() {
 		n.ends, n.starts, n.tries, n.others = 0, 0, 0, 0
 	}
