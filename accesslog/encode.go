@@ -23,6 +23,7 @@ type encoder struct {
 	node   []byte // that the values name
 	log    []byte
 	known  map[string]target // what was found for names
+	room   []byte            // for a message in a message
 }
 
 // Field numbers of HTTPAccessLogEntry and of the messages in it.
@@ -44,7 +45,7 @@ const (
 )
 
 // Fields of strings: in which message of the entry, and with which number.
-var textFields = map[field][2]uint32{
+var textFields = [numFields][2]uint32{
 	isPath: {entryRequest, requestPath}, isOriginalPath: {entryRequest, requestOriginalPath}, isAuthority: {entryRequest, requestAuthority},
 	isScheme: {entryRequest, requestScheme}, isRequestID: {entryRequest, requestIDField}, isUserAgent: {entryRequest, requestUserAgent},
 	isForwardedFor: {entryRequest, requestForwardedFor}, isUpstreamCluster: {entryCommon, commonCluster}, isRouteName: {entryCommon, commonRoute},
@@ -52,7 +53,7 @@ var textFields = map[field][2]uint32{
 	isTerminationDetails: {entryCommon, commonTermination}, isResponseCodeDetails: {entryResponse, responseDetails},
 }
 
-var addressFields = map[field]uint32{isUpstreamHost: commonUpstreamHost, isDownstreamRemote: commonRemote, isDownstreamLocal: commonLocal, isDownstreamDirect: commonDirect}
+var addressFields = [numFields]uint32{isUpstreamHost: commonUpstreamHost, isDownstreamRemote: commonRemote, isDownstreamLocal: commonLocal, isDownstreamDirect: commonDirect}
 
 // The values of enums, by what Envoy's operators print.
 var (
@@ -116,11 +117,11 @@ func (e *encoder) put(t target, v []byte) {
 
 // value writes the value of a field, false if it makes no sense.
 func (e *encoder) value(f field, v []byte) bool {
-	if at, ok := textFields[f]; ok {
+	if at := textFields[f]; at[0] != 0 {
 		e.text(at[0], at[1], v)
 		return true
 	}
-	if num, ok := addressFields[f]; ok {
+	if num := addressFields[f]; num != 0 {
 		return e.address(num, v)
 	}
 	switch f {
@@ -143,7 +144,7 @@ func (e *encoder) value(f field, v []byte) bool {
 			return false
 		}
 		if code != 0 { // as in an entry, where no answer is no code
-			e.nested(entryResponse, responseCodeField, wire.AppendUint(nil, 1, code))
+			e.nested(entryResponse, responseCodeField, wire.AppendUint(e.begin(), 1, code))
 		}
 	case isResponseFlags:
 		return e.flags(v)
@@ -154,9 +155,9 @@ func (e *encoder) value(f field, v []byte) bool {
 	case isAttempts:
 		return e.count(entryCommon, commonAttempts, v)
 	case isServerName:
-		e.nested(entryCommon, commonTLS, wire.AppendBytes(nil, 3, v))
+		e.nested(entryCommon, commonTLS, wire.AppendBytes(e.begin(), 3, v))
 	case isTLSVersion:
-		return e.enum(versions, v, func(i uint64) { e.nested(entryCommon, commonTLS, wire.AppendUint(nil, 1, i)) })
+		return e.enum(versions, v, func(i uint64) { e.nested(entryCommon, commonTLS, wire.AppendUint(e.begin(), 1, i)) })
 	case isLogType:
 		return e.enum(logTypes, v, func(i uint64) { e.uint(entryCommon, commonType, i) })
 	case isGRPCStatus:
@@ -174,7 +175,13 @@ func (e *encoder) value(f field, v []byte) bool {
 }
 
 // nested writes a message within a message of the entry, text a string, uint an integer, member a member of a map.
-func (e *encoder) nested(outer, num uint32, v []byte) { e.text(outer, num, v) }
+func (e *encoder) nested(outer, num uint32, v []byte) {
+	e.text(outer, num, v)
+	e.room = v
+}
+
+// begin gives room for a message that nested writes.
+func (e *encoder) begin() []byte { return e.room[:0] }
 
 func (e *encoder) text(outer, num uint32, v []byte) {
 	e.out = wire.AppendVarint(e.out, uint64(outer)<<3|wire.Bytes)
@@ -215,8 +222,7 @@ func (e *encoder) count(outer, num uint32, v []byte) bool {
 
 // time writes a google.protobuf.Timestamp or Duration.
 func (e *encoder) time(num uint32, seconds int64, nanos int64) {
-	var room [24]byte
-	e.nested(entryCommon, num, wire.AppendUint(wire.AppendUint(room[:0], 1, uint64(seconds)), 2, uint64(nanos)))
+	e.nested(entryCommon, num, wire.AppendUint(wire.AppendUint(e.begin(), 1, uint64(seconds)), 2, uint64(nanos)))
 }
 
 // startLayout is that of %START_TIME% with any fraction and any zone.
@@ -307,6 +313,9 @@ func (e *encoder) length(v []byte) bool {
 	return true
 }
 
+// reasonGiven is message Unauthorized { Reason reason = 1; }.
+var reasonGiven = []byte{1<<3 | wire.Varint, 1}
+
 // flags takes response flags by their short or long names, joined by commas.
 func (e *encoder) flags(v []byte) bool {
 	known := false
@@ -316,38 +325,62 @@ func (e *encoder) flags(v []byte) bool {
 			continue
 		}
 		known = true
-		if n == wire.FlagUnauthorized { // message Unauthorized { Reason reason = 1; }
-			e.nested(entryCommon, commonFlags, wire.AppendBytes(nil, n, []byte{1<<3 | wire.Varint, 1}))
+		if n == wire.FlagUnauthorized {
+			e.nested(entryCommon, commonFlags, wire.AppendBytes(e.begin(), n, reasonGiven))
 			continue
 		}
-		e.nested(entryCommon, commonFlags, wire.AppendUint(nil, n, 1))
+		e.nested(entryCommon, commonFlags, wire.AppendUint(e.begin(), n, 1))
 	}
 	return known
 }
 
-// address takes ip:port, a host without a port, or the path of a pipe.
+// address takes ip:port, an IP address alone, or the path of a pipe.
 func (e *encoder) address(num uint32, v []byte) bool {
 	const socket, pipe, internal = 1, 2, 3
 	if v[0] == '/' || v[0] == '@' {
-		e.nested(entryCommon, num, wire.AppendBytes(nil, pipe, wire.AppendBytes(nil, 1, v)))
+		e.named(num, pipe, v)
 		return true
 	}
 	if name, ok := bytes.CutPrefix(v, []byte("envoy://")); ok {
 		name, _, _ = bytes.Cut(name, []byte{'/'})
-		e.nested(entryCommon, num, wire.AppendBytes(nil, internal, wire.AppendBytes(nil, 1, name)))
+		e.named(num, internal, name)
 		return true
 	}
-	var host string
-	var port uint16
-	if at, err := netip.ParseAddrPort(string(v)); err == nil {
-		host, port = at.Addr().String(), at.Port()
-	} else if ip, err := netip.ParseAddr(string(bytes.Trim(v, "[]"))); err == nil {
-		host = ip.String()
-	} else {
+	host, port := v, uint64(0)
+	if i := bytes.LastIndexByte(v, ':'); i >= 0 && (bytes.IndexByte(v, ':') == i || v[i-1] == ']') {
+		n, err := strconv.ParseUint(string(v[i+1:]), 10, 16)
+		if err != nil {
+			return false
+		}
+		host, port = v[:i], n
+	}
+	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
+		host = host[1 : len(host)-1]
+	}
+	if !isIP(host) {
 		return false
 	}
-	e.nested(entryCommon, num, wire.AppendBytes(nil, socket, wire.AppendUint(wire.AppendBytes(nil, 2, host), 3, uint64(port))))
+	// message SocketAddress { string address = 2; uint32 port_value = 3; }
+	size := 2 + len(host) + 1 + wire.SizeVarint(port)
+	in := wire.AppendVarint(append(e.begin(), socket<<3|wire.Bytes), uint64(size))
+	e.nested(entryCommon, num, wire.AppendUint(wire.AppendBytes(in, 2, host), 3, port))
 	return true
+}
+
+// isIP tells whether host is an IP address. What looks like IPv4 is taken for one: to parse it would allocate.
+func isIP(host []byte) bool {
+	if bytes.Count(host, []byte{'.'}) == 3 && len(bytes.Trim(host, "0123456789.")) == 0 {
+		return true
+	}
+	_, err := netip.ParseAddr(string(host))
+	return err == nil
+}
+
+// named writes an address that has only a name.
+func (e *encoder) named(num, form uint32, name []byte) {
+	in := wire.AppendVarint(e.begin(), uint64(form)<<3|wire.Bytes)
+	in = wire.AppendVarint(in, uint64(1+wire.SizeVarint(uint64(len(name)))+len(name)))
+	e.nested(entryCommon, num, wire.AppendBytes(in, 1, name))
 }
 
 // status takes a gRPC status by name or number. A request that has one is a gRPC call.
