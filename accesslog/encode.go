@@ -143,9 +143,7 @@ func (e *encoder) value(f field, v []byte) bool {
 		if err != nil {
 			return false
 		}
-		if code != 0 { // as in an entry, where no answer is no code
-			e.nested(entryResponse, responseCodeField, wire.AppendUint(e.begin(), 1, code))
-		}
+		e.nested(entryResponse, responseCodeField, wire.AppendUint(e.begin(), 1, code))
 	case isResponseFlags:
 		return e.flags(v)
 	case isBytesReceived:

@@ -54,6 +54,9 @@ func say(id *Identifier, e *wire.Entry) string {
 	put("method", e.Method)
 	put("protocol", e.Protocol)
 	put("code", e.Code)
+	if e.HasCode && e.Code == 0 {
+		put("nocode", true)
+	}
 	put("flags", string(e.Flags.AppendNames(nil)))
 	put("type", e.Type)
 	put("tls", e.TLSVersion)
@@ -96,7 +99,7 @@ func TestValuesOfLines(t *testing.T) {
 		{`,"protocol":"SPDY"`, ""},
 		{`,"response_code":200`, "code=200"},
 		{`,"response_code":"503"`, "code=503"},
-		{`,"response_code":0`, ""},
+		{`,"response_code":0`, "nocode=true"},
 		{`,"response_code":"-"`, ""},
 		{`,"response_code":70000`, ""},
 		{`,"response_flags":"UF,URX"`, "flags=UF,URX"},

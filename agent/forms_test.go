@@ -151,7 +151,8 @@ var loggedIDs = regexp.MustCompile(`"00-([0-9a-f]{32})-([0-9a-f]{16})-0`)
 // A log that does not say whose it is meets the spans of its Envoy all the same, also when its lines come late, and is known by that from
 // then on.
 func TestNamelessLog(t *testing.T) {
-	for _, late := range []time.Duration{time.Second, 8 * time.Second, 15 * time.Second} {
+	for i := range 6 {
+		late, coded := []time.Duration{time.Second, 8 * time.Second, 15 * time.Second}[i%3], i < 3
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, func(c *config.Config) { c.Receive.Files.Paths = []string{"/var/log/envoy/*.log"} })
 			in, err := r.p.fileInlet(&config.Default().Receive, &config.Default().Correlate.IDTags)
@@ -166,7 +167,7 @@ func TestNamelessLog(t *testing.T) {
 				s.EndTimeUnixNano = s.StartTimeUnixNano + 1e6
 				r.request(otlpMessage(t, s))
 				time.AfterFunc(late, func() {
-					in.take(&tail.Batch{Path: "/var/log/envoy/edge.log", Lines: []tail.Line{{Bytes: lineOf(e), Offset: int64(i)}}})
+					in.take(&tail.Batch{Path: "/var/log/envoy/edge.log", Lines: []tail.Line{{Bytes: lineOf(e, coded), Offset: int64(i)}}})
 				})
 				time.Sleep(700*time.Millisecond + 100*time.Microsecond)
 			}
@@ -178,6 +179,8 @@ func TestNamelessLog(t *testing.T) {
 					joined++
 				case s.Kind == tracepb.Span_SPAN_KIND_INTERNAL:
 					inner++
+				case valueOf(s.Attributes, "error.type") != "":
+					t.Errorf("%v: a request has failed: %v", late, s)
 				case valueOf(s.Attributes, "component") != "proxy":
 					t.Errorf("%v: a second span of a request: %v", late, s)
 				}
@@ -189,12 +192,15 @@ func TestNamelessLog(t *testing.T) {
 	}
 }
 
-// lineOf gives what Envoy writes into a file.
-func lineOf(e *alspb.HTTPAccessLogEntry) []byte {
+// lineOf gives what Envoy writes into a file, with the status code or without.
+func lineOf(e *alspb.HTTPAccessLogEntry, coded bool) []byte {
 	c, r := e.CommonProperties, e.Request
-	return fmt.Appendf(nil, `{"@timestamp":%q,"duration":%d,"method":"GET","path":%q,"request_id":%q,"response_code":%d,"traceparent":%q}`,
-		c.StartTime.AsTime().Format("2006-01-02T15:04:05.000Z"), c.Duration.AsDuration().Milliseconds(), r.Path, r.RequestId, e.Response.ResponseCode.Value,
-		r.RequestHeaders["traceparent"])
+	code := "null"
+	if coded {
+		code = fmt.Sprint(e.Response.ResponseCode.Value)
+	}
+	return fmt.Appendf(nil, `{"@timestamp":%q,"duration":%d,"method":"GET","path":%q,"request_id":%q,"response_code":%s,"traceparent":%q}`,
+		c.StartTime.AsTime().Format("2006-01-02T15:04:05.000Z"), c.Duration.AsDuration().Milliseconds(), r.Path, r.RequestId, code, r.RequestHeaders["traceparent"])
 }
 
 // Whatever form the access log has, the same requests make the same spans, and several forms make them once.

@@ -17,7 +17,7 @@ func (t *Table) partner(i *Item) (best *Item) {
 
 // fits tells whether the entry e and the span s may be of one request.
 func (t *Table) fits(e *Item, s *facts) bool {
-	if !e.beganWith(s) || e.Code != s.Code || e.Node != s.Node && e.Node != 0 && s.Node != 0 {
+	if !e.beganWith(s) || e.Code != s.Code && !e.Mute || e.Node != s.Node && e.Node != 0 && s.Node != 0 {
 		return false
 	}
 	if (e.HasID || s.HasID) && !e.Coarse {

@@ -165,6 +165,8 @@ func (r *request) failure() string {
 		return codeText(e.Code)
 	case e.Flags&callerLeft != 0:
 		return ""
+	case e.Flags == 0 && r.l.mute(e): // who knows
+		return ""
 	case e.Flags == 0 && (e.TCP || e.Code != 0 && e.Code < 400): // Envoy did not need the host, or what it did is not known
 		return ""
 	case e.Flags == 0 && e.Code == 0 && e.Type == wire.UpstreamEnd && e.At(wire.CodeDetails).Len() == 0:

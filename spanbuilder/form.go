@@ -37,6 +37,7 @@ type forms struct {
 	als     atomic.Int64  // when ALS came, if it came first
 	known   atomic.Bool   // some form has come
 	coarse  atomic.Bool   // its entries tell their start in whole milliseconds
+	mute    atomic.Bool   // its entries do not tell the status code
 	late    atomic.Bool   // its entries come from files, which Envoy writes late
 }
 
@@ -158,15 +159,30 @@ func (l *Logger) Before(e *wire.Entry) bool {
 // alsFlush is how long Envoy keeps entries before it sends them.
 const alsFlush = time.Second
 
-// Coarse learns from an entry of l how exact its times are.
+// Coarse learns from an entry of l what it leaves out.
 func (l *Logger) Coarse(e *wire.Entry) {
 	if e.Coarse && !l.node.coarse.Load() {
 		l.node.coarse.Store(true)
 	}
+	if l.mute(e) && !l.node.mute.Load() {
+		l.node.mute.Store(true)
+	}
 }
 
+// mute tells whether e says nothing of the status code. An entry of ALS without one had no answer; a line or record tells that as 0.
+func (l *Logger) mute(e *wire.Entry) bool { return !e.HasCode && l.form != FromALS }
+
+// exactness is what the entries of a node tell, and so what they are found by.
+type exactness struct{ coarse, mute bool }
+
+func (f *forms) exactness() exactness { return exactness{f.coarse.Load(), f.mute.Load()} }
+
 // Of makes the span i compared with entries as those of its node n are, nil if it names none.
-func (i *Item) Of(n *Node) { i.CoarseKey = n != nil && n.coarse.Load() }
+func (i *Item) Of(n *Node) {
+	if i.exact = (exactness{}); n != nil {
+		i.exact = n.exactness()
+	}
+}
 
 // Lesser learns that the requests of l are logged in a better form, too.
 func (l *Logger) Lesser() {

@@ -30,12 +30,13 @@ type facts struct {
 	Code       uint32 // of the response
 	HasID      bool   // there is an x-request-id
 	Tracer     propagation.Format
-	Coarse     bool   // of an entry: its start has whole milliseconds
-	CoarseKey  bool   // so have the entries of its node
-	Arrived    int64  // nanoseconds of the join's clock
-	Request    uint64 // hash of x-request-id and start, see requestKey
-	Start, End uint64 // Unix nanoseconds
-	Node       uint64 // hash of the node's id, 0 if it is not named
+	Coarse     bool      // of an entry: its start has whole milliseconds
+	Mute       bool      // and it does not tell the code
+	exact      exactness // of the entries of its node
+	Arrived    int64     // nanoseconds of the join's clock
+	Request    uint64    // hash of x-request-id and start, see requestKey
+	Start, End uint64    // Unix nanoseconds
+	Node       uint64    // hash of the node's id, 0 if it is not named
 	Trace      propagation.TraceID
 	ID         propagation.SpanID // of an entry: the logged one
 }
@@ -106,10 +107,13 @@ func (d *derivation) attemptKey(id []byte, node uint64) uint64 {
 
 // seenKey gives a request's key in the memory of requests: what both signals know, and tells those with one request key
 // apart. That is the microsecond, the node, the code.
-// Where entries do not tell microseconds, it is the rest.
-func seenKey(request, start, node uint64, code uint32, coarse bool) uint64 {
-	if coarse {
+// Where entries do not tell all of these, it is the rest.
+func seenKey(request, start, node uint64, code uint32, x exactness) uint64 {
+	if x.coarse {
 		start -= start % 1e6
+	}
+	if x.mute {
+		code = 0
 	}
 	h := (request ^ start/1e3*0x9e3779b97f4a7c15 ^ node ^ uint64(code)<<32) * 0xd6e8feb86659fd93
 	return (h ^ h>>32) * 0xd6e8feb86659fd93
@@ -117,7 +121,7 @@ func seenKey(request, start, node uint64, code uint32, coarse bool) uint64 {
 
 // Key gives the item's key in the memory of requests.
 func (i *Item) Key() recent.Key {
-	return recentKey(seenKey(i.Request, i.Start, i.Node, i.Code, i.CoarseKey))
+	return recentKey(seenKey(i.Request, i.Start, i.Node, i.Code, i.exact))
 }
 
 // Keys are the fingerprints of an entry: what it has in common with its span, roughly and exactly, and with other reports
@@ -129,7 +133,7 @@ func (d *derivation) requestKeys(e *wire.Entry, l *Logger) (request, seen uint64
 	start, _ := e.Start.Unix()
 	node := l.nodeName()
 	request = d.requestKey(e.Text(wire.RequestID), node, start)
-	return request, seenKey(request, start, node, e.Code, l.node.coarse.Load())
+	return request, seenKey(request, start, node, e.Code, l.node.exactness())
 }
 
 // Keys gives those of e. A record that is told apart by the context that was sent with it has none until its headers were
@@ -154,7 +158,7 @@ func (i *Item) SetEntry(e *wire.Entry, l *Logger, id *Identity, k Keys, now int6
 	rid := e.Text(wire.RequestID)
 	*i = Item{Logger: l, Pod: id.Pod, Started: id.taken, Print: k.Print, Twin: k.Twin}
 	i.facts = facts{What: EntryItem, Arrived: now, Request: k.Request, Start: start, End: start + length(e), Node: l.nodeName(), Code: e.Code, HasID: len(rid) > 0}
-	i.Coarse, i.CoarseKey = e.Coarse, l.node.coarse.Load()
+	i.Coarse, i.Mute, i.exact = e.Coarse, l.mute(e), l.node.exactness()
 	if e.Type == wire.UpstreamEnd {
 		i.What = AttemptItem
 	}
