@@ -32,6 +32,7 @@ func (s *source) toldElsewhere(i *item, context bool) (replaces, repeated bool) 
 	case i.keys.Twin == 0:
 		return false, false
 	case l.Before(&i.entry): // not remembered: ALS may come yet
+		l.Lesser()
 		return false, true
 	}
 	other, had := s.p.prints.Twin(i.keys.Twin, s.p.loggers, l, context, recent.Ticks(s.now))

@@ -2,13 +2,16 @@ package spanbuilder
 
 // partner gives the best of the items that wait for i, nil if there is none that fits: with the same node, where both name
 // one, the same microsecond and the same code; among several the one with the nearest end, then the first to come.
-func (t *Table) partner(i *Item) (best *Item) {
+func (t *Table) partner(i *Item) *Item { return t.best(i, false) }
+
+// best is that among those that wait for a better copy, with parked, or among all others.
+func (t *Table) best(i *Item, parked bool) (best *Item) {
 	for p := t.waiting[i.Request]; p != nil; p = p.next {
 		e, s := i, p
 		if i.What != EntryItem {
 			e, s = p, i
 		}
-		if i.What != p.What && !p.Replaces && !p.parked && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
+		if i.What != p.What && !p.Replaces && p.parked == parked && t.fits(e, &s.facts) && (best == nil || i.nearer(&p.facts, &best.facts)) {
 			best = p
 		}
 	}

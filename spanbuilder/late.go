@@ -11,6 +11,12 @@ func (t *Table) timeUp(i *Item) {
 			t.lateSpan(i, logger, sealed)
 			return
 		}
+		if e := t.best(i, true); e != nil {
+			t.unwait(e)
+			e.parked = false
+			t.joined(e, i)
+			return
+		}
 		t.node(i.Node).alone.Add(1)
 		t.departs(i)
 		t.send(i, t.cause)

@@ -16,7 +16,7 @@ func (t *Table) due() (l *list, at int64) {
 	look(&t.entries, int64(t.o.Wait))
 	look(&t.spans, int64(t.o.SpanWait))
 	look(&t.twins, int64(t.o.SpanWait))
-	look(&t.parks, int64(t.o.SpanWait)/2)
+	look(&t.parks, int64(t.o.SpanWait))
 	look(&t.spansLate, int64(max(t.o.FileWait, t.o.SpanWait)))
 	look(&t.callers, int64(t.o.SpanWait))
 	for n := range t.tries {

@@ -210,6 +210,9 @@ func (c *testCase) agentConfig(upstream, dir string) map[string]any {
 	case entriesFirst, spansFirst:
 		wait, spanWait = "20s", "20s" // until the others are let through
 	}
+	if len(c.Envoy.Forms) > 1 { // until the best of them has come
+		spanWait = "2500ms"
+	}
 	config := basicConfig(upstream, wait, spanWait)
 	if c.Envoy.inFiles() {
 		merge(config, m{"receive": m{"files": c.Envoy.followed(dir)}})
