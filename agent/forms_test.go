@@ -2,9 +2,15 @@ package agent
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
+	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/alspan/alspan/internal/config"
 	"github.com/alspan/alspan/internal/tail"
@@ -53,5 +59,71 @@ func TestSpansWaitForFiles(t *testing.T) {
 				t.Errorf("follows files %t: of %d spans %d are joined: %v", follows, len(out), joined, out)
 			}
 		})
+	}
+}
+
+// recordOf gives the OTLP log record that Envoy writes of request n of pair.
+func recordOf(t *testing.T, n int, start time.Time) []byte {
+	t.Helper()
+	e, s := pair(n)
+	b, err := proto.Marshal(&logspb.LogsData{ResourceLogs: []*logspb.ResourceLogs{{
+		Resource: &resourcepb.Resource{Attributes: []*commonpb.KeyValue{text("log_name", "records"), text("node_name", "envoy-1")}},
+		ScopeLogs: []*logspb.ScopeLogs{{LogRecords: []*logspb.LogRecord{{TimeUnixNano: uint64(start.UnixNano()), TraceId: s.TraceId, SpanId: s.SpanId,
+			Attributes: []*commonpb.KeyValue{text("duration", "10"), text("method", "GET"), text("x-request-id", e.Request.RequestId), text("response_code", "200"),
+				text("traceparent", e.Request.RequestHeaders["traceparent"])}}}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// In whatever order the forms of a request come, once they are known its span has the detail of the best.
+func TestBestFormCounts(t *testing.T) {
+	for _, order := range []string{"far", "fra", "afr", "arf", "raf", "rfa"} {
+		for _, spanAt := range []int{0, 1, 2, 3} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				c := config.Default()
+				in, err := r.p.fileInlet(&c.Receive, &c.Correlate.IDTags)
+				if err != nil {
+					t.Fatal(err)
+				}
+				in.node = "envoy-1"
+				const warm = 2
+				for n := range warm + 1 {
+					e, s := pair(n)
+					start := time.Unix(0, int64(s.StartTimeUnixNano))
+					for at := range len(order) + 1 {
+						if at == spanAt {
+							r.request(otlpMessage(t, s))
+							r.after(50 * time.Millisecond)
+						}
+						if at == len(order) {
+							break
+						}
+						switch order[at] {
+						case 'a':
+							r.logs(1, alsMessage(t, e))
+						case 'r':
+							r.p.logs(recordOf(t, n, start), netip.Addr{})
+						case 'f':
+							in.take(&tail.Batch{Path: "/var/log/envoy/0.log", File: 1, Lines: []tail.Line{{Bytes: contoursLine(n, start), Offset: int64(1000 * n)}}})
+						}
+						r.after(50 * time.Millisecond)
+					}
+					r.after(5 * time.Second)
+				}
+				out := r.end()
+				last := ""
+				for _, s := range out {
+					if s.TraceId[15] == warm {
+						last += attributesOf(s.Span)["envoy.log_name"] + ";"
+					}
+				}
+				if len(out) != warm+1 || last != "edge;" {
+					t.Errorf("%s, the span in place %d: %d spans, the last has the detail of %q", order, spanAt, len(out), last)
+				}
+			})
+		}
 	}
 }
