@@ -31,10 +31,13 @@ func (s *source) toldElsewhere(i *item, context bool) (replaces, repeated bool) 
 	if i.keys.Twin == 0 {
 		return false, false
 	}
+	if l.Before(&i.entry, s.p.began.UnixNano()) {
+		return false, true // and not remembered: the one that tells it may come yet
+	}
 	other, had := s.p.prints.Twin(i.keys.Twin, s.p.loggers, l, context, recent.Ticks(s.now))
 	switch {
 	case other == nil:
-		return false, l.Before(&i.entry, s.p.began.UnixNano())
+		return false, false
 	case spanbuilder.Better(l, context, other, had):
 		other.Lesser()
 		return true, true

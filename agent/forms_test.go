@@ -77,6 +77,26 @@ func recordOf(t *testing.T, n int, start time.Time) []byte {
 	return b
 }
 
+// The form that was there first tells what ended before the others were, be it that another report of that overtakes its own.
+func TestFirstFormIsOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.after(time.Second)
+		e, s := pair(1)
+		r.after(time.Second)
+		r.logs(1, alsMessage(t))
+		r.after(time.Second)
+		r.p.logs(recordOf(t, 1, time.Unix(0, int64(s.StartTimeUnixNano))), netip.Addr{})
+		r.after(time.Millisecond)
+		r.logs(1, alsMessage(t, e))
+		r.after(10 * time.Second)
+		out := r.end()
+		if len(out) != 1 || attributesOf(out[0].Span)["envoy.log_name"] != "edge" {
+			t.Errorf("there are %d spans: %v", len(out), out)
+		}
+	})
+}
+
 // In whatever order the forms of a request come, once they are known its span has the detail of the best.
 func TestBestFormCounts(t *testing.T) {
 	for _, order := range []string{"far", "fra", "afr", "arf", "raf", "rfa"} {
