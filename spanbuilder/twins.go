@@ -13,6 +13,11 @@ func (t *Table) addEntry(i *Item) {
 		i = better
 	}
 	t.head(i)
+	t.place(i)
+}
+
+// place lets an entry meet its span, at once unless its copy in a better form is to come.
+func (t *Table) place(i *Item) {
 	if i.Logger.lesser.Load() && !t.crowded(i.Request) {
 		t.park(i)
 		return
@@ -47,7 +52,7 @@ func (t *Table) replace(i *Item) {
 				i.head.loggedTrace, i.head.logged = i.Trace, i.ID
 			}
 			t.end(old, Duplicate)
-			t.meet(i)
+			t.place(i)
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -19,6 +20,8 @@ type bootstrap struct {
 	Name   string // node cluster and log name: "edge", "mid"
 	Silent bool   // the agent gets no access log
 	Exact  bool   // this Envoy knows %SPAN_ID% (1.38+)
+	Stdout io.Writer
+	Change func(manager m) // of the configuration of the connection manager; nil: none
 
 	// Addresses of the peers; of OTLP there may be several, divided by spaces.
 	Lines                                                                     string // file of the JSON access log
@@ -85,6 +88,9 @@ func (b bootstrap) manager(records string) m {
 	}
 	if b.Tracing != "" {
 		h["tracing"] = b.tracing()
+	}
+	if b.Change != nil {
+		b.Change(h)
 	}
 	return h
 }

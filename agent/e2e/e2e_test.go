@@ -53,6 +53,7 @@ func TestEnvoy(t *testing.T) {
 	t.Run("stop", l.stop)
 	t.Run("demo", l.demo)
 	t.Run("pods", l.pods)
+	t.Run("contour", l.contour)
 	t.Run("reload", l.reload)
 }
 

@@ -48,7 +48,7 @@ func startEnvoy(t *testing.T, version string, b bootstrap) *envoy {
 	} else if !b.DefaultFlush {
 		args = append(args, "--file-flush-interval-msec", "100")
 	}
-	e.process = start(t, "envoy "+version+" "+b.Name, path, args...)
+	e.process = startInto(t, b.Stdout, "envoy "+version+" "+b.Name, path, args...)
 	eventually(t, 20*time.Second, func() error {
 		select {
 		case <-e.done:

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"io"
 	"os/exec"
 	"strings"
 	"sync"
@@ -22,9 +23,18 @@ type process struct {
 // start starts a process that is killed at the end of the test at the latest. What it wrote is shown if the test fails.
 func start(t *testing.T, name, path string, args ...string) *process {
 	t.Helper()
+	return startInto(t, nil, name, path, args...)
+}
+
+// startInto is start with another place for stdout, unless that is nil.
+func startInto(t *testing.T, stdout io.Writer, name, path string, args ...string) *process {
+	t.Helper()
 	p := &process{name: name, cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.out.news = make(chan struct{}, 1)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	if stdout != nil {
+		p.cmd.Stdout = stdout
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("cannot start %s: %v", name, err)
 	}
