@@ -122,10 +122,7 @@ func (d *derivation) twin(e *wire.Entry, l *Logger) uint64 {
 // came. An entry that is not better than that is not remembered.
 func (t *Prints) Twin(twin uint64, all *Loggers, l *Logger, context bool, now uint64) (other *Logger, had bool) {
 	k := recentKey(twin)
-	own := l.index
-	if context {
-		own |= withContext
-	}
+	own := l.printMark(context)
 	var f recent.Found
 	for {
 		t.Look(k.ID, now, &f)

@@ -150,14 +150,19 @@ func NewPrints(bytes int) *Prints { return &Prints{recent.New(bytes, 3*remember)
 
 const withContext = 1 << 15
 
+// printMark gives what is remembered of an entry of l.
+func (l *Logger) printMark(context bool) uint16 {
+	if context {
+		return l.index | withContext
+	}
+	return l.index
+}
+
 // Enter remembers an entry of l with that fingerprint, and tells of which logger a copy came before, and whether that had
 // a trace context.
 func (t *Prints) Enter(print uint64, l *Logger, context bool, now uint64) (other uint16, had, repeated bool) {
 	k := recentKey(print)
-	own := l.index
-	if context {
-		own |= withContext
-	}
+	own := l.printMark(context)
 	var f recent.Found
 	for {
 		t.Look(k.ID, now, &f)
