@@ -19,6 +19,7 @@ func TestCasesAreStrict(t *testing.T) {
 	}
 	for what, change := range map[string][2]string{
 		"unknown flag":        {"tracing:", "tracin:"},
+		"unknown form":        {"tracing: otel", "forms: [paper]"},
 		"unknown key":         {"body=3", "bdy=3"},
 		"bad number":          {"body=3", "body=x"},
 		"missing context":     {" w3c header=\"a: \\xff b\" body=3", ""},

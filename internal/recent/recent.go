@@ -152,6 +152,16 @@ func (t *Table) keep(l *line, front, now uint64) {
 // stamp is never zero for a word in use: zero is an empty word.
 func stamp(now uint64) uint64 { return now%timeMask + 1 }
 
-func age(w, now uint64) uint64 { return (now%timeMask + timeMask - (w&timeMask - 1)) % timeMask }
+// ahead is how many ticks who has entered a word may be ahead of who looks: both have read the clock before. A word of so long ago that
+// its time has come round looks the same; no request is that old.
+const ahead = 4
+
+func age(w, now uint64) uint64 {
+	a := (now%timeMask + timeMask - (w&timeMask - 1)) % timeMask
+	if a >= timeMask-ahead {
+		return 0
+	}
+	return a
+}
 
 func (t *Table) fresh(w, now uint64) bool { return w&timeMask != 0 && age(w, now) <= t.life }

@@ -40,11 +40,23 @@ func TestRemembersForItsTime(t *testing.T) {
 	}
 }
 
+// Who has read the clock a moment before another one, who has entered since, sees that.
+func TestSeesWhoIsAhead(t *testing.T) {
+	for _, now := range []uint64{100, 4093, 4094, 4095, 4096} {
+		m := New(1<<16, 10*time.Second)
+		k := Key{ID: 1 << 63, Sub: 7}
+		enter(m, k, now+1, 3)
+		if got := enter(m, k, now, 3); len(got) != 1 {
+			t.Errorf("at %d: it finds %v", now, got)
+		}
+	}
+}
+
 // The clock's ticks wrap round; what was there long ago is not there again.
 func TestTicksWrap(t *testing.T) {
 	m := New(1<<16, 10*time.Second)
 	k := Key{ID: 1 << 63}
-	for _, now := range []uint64{4090, 4095, 4096, 8190, 1 << 40} {
+	for _, now := range []uint64{4090, 4095, 4096, 12000, 1 << 40} {
 		enter(m, k, now, 1)
 		var f Found
 		if m.Look(k.ID, now+40, &f); len(f.All()) != 1 {
