@@ -72,7 +72,7 @@ func newPipeline(c *config.Config, index *pods.Index, to exporter, log *slog.Log
 	}
 	p.settings.Store(s)
 	if c.Receive.Records == "entries" {
-		fields, err := logFields(&c.Receive, &c.Correlate.IDTags)
+		fields, err := logFields(&c.Receive)
 		if err != nil {
 			return nil, err
 		}

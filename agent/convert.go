@@ -83,7 +83,7 @@ func (v *conversion) run(ctx context.Context, name string) (err error) {
 
 // convert reads in to its end, or until ctx is over, and returns when everything has left.
 func (v *conversion) convert(ctx context.Context, p *Pipeline, c *config.Config, in io.Reader, name string) (lines converted, err error) {
-	f, err := p.fileInlet(&c.Receive, &c.Correlate.IDTags)
+	f, err := p.fileInlet(&c.Receive)
 	if err != nil {
 		return lines, err
 	}

@@ -31,7 +31,7 @@ func (p *Pipeline) follow(c *config.Config, log *slog.Logger) (*files, error) {
 	if len(o.Paths) == 0 {
 		return nil, nil
 	}
-	in, err := p.fileInlet(&c.Receive, &c.Correlate.IDTags)
+	in, err := p.fileInlet(&c.Receive)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +104,8 @@ type fileInlet struct {
 	Other atomic.Int64 // lines that are no access log
 }
 
-func (p *Pipeline) fileInlet(c *config.Receive, tags *config.IDTags) (*fileInlet, error) {
-	fields, err := logFields(c, tags)
+func (p *Pipeline) fileInlet(c *config.Receive) (*fileInlet, error) {
+	fields, err := logFields(c)
 	if err != nil {
 		return nil, err
 	}
@@ -113,14 +113,8 @@ func (p *Pipeline) fileInlet(c *config.Receive, tags *config.IDTags) (*fileInlet
 }
 
 // logFields tells what values in lines and records are.
-func logFields(c *config.Receive, tags *config.IDTags) (*accesslog.Fields, error) {
-	first := func(names []string) string {
-		if len(names) == 0 {
-			return ""
-		}
-		return names[0]
-	}
-	return accesslog.NewFields(c.Fields, first(tags.TraceID), first(tags.SpanID))
+func logFields(c *config.Receive) (*accesslog.Fields, error) {
+	return accesslog.NewFields(c.Fields, spanbuilder.TraceTag, spanbuilder.SpanTag)
 }
 
 // take takes lines of one file. A file can wait, so nothing is dropped for want of room.
@@ -161,7 +155,7 @@ var (
 // istioProxy is the container whose Envoy has the pod and its namespace in its node id.
 const istioProxy = "istio-proxy"
 
-// writerOf tells who writes a file: the Envoy that nodes has for it, or that of the pod in its path.
+// writerOf tells who writes a file: the Envoy that nodes has for it, by the longest glob that matches, or that of the pod in its path.
 func writerOf(path string, nodes map[string]string) (id accesslog.Identifier) {
 	var container string
 	if m := podLog.FindStringSubmatch(path); m != nil {
@@ -178,9 +172,10 @@ func writerOf(path string, nodes map[string]string) (id accesslog.Identifier) {
 	if container == istioProxy {
 		node += "." + id.Namespace
 	}
+	longest := ""
 	for glob, is := range nodes {
-		if ok, _ := filepath.Match(glob, path); ok {
-			node = is
+		if ok, _ := filepath.Match(glob, path); ok && (len(glob) > len(longest) || len(glob) == len(longest) && glob > longest) {
+			longest, node = glob, is
 		}
 	}
 	id.Node = wire.Node{ID: []byte(node)}

@@ -171,3 +171,23 @@ func TestEveryLineOnce(t *testing.T) {
 		t.Errorf("positions are %s (%v)", saved, err)
 	}
 }
+
+// The path of a pod's log tells whose it is, and what the operator says counts more.
+func TestWriterOf(t *testing.T) {
+	nodes := map[string]string{"/var/log/envoy/*": "any", "/var/log/envoy/edge*": "edge-1"}
+	id := strings.Repeat("0123456789abcdef", 4)
+	for path, want := range map[string]string{
+		"/var/log/pods/projectcontour_envoy-x7k2p_6c1ff5a1-3f5e-4c5f-9d2a-2a6d2f9f6b60/envoy/0.log": "envoy-x7k2p projectcontour envoy-x7k2p envoy",
+		"/var/log/pods/shop_web-7d4b9c6f5-x2x9z_0f1e/istio-proxy/3.log":                             "web-7d4b9c6f5-x2x9z.shop shop web-7d4b9c6f5-x2x9z istio-proxy",
+		"/var/log/pods/shop_web-0_0f1e/envoy/0.log.20261122-101112":                                 "web-0 shop web-0 envoy",
+		"/var/log/containers/envoy-x7k2p_projectcontour_envoy-" + id + ".log":                       "envoy-x7k2p projectcontour envoy-x7k2p envoy",
+		"/var/log/envoy/edge.jsonl":  "edge-1   edge",
+		"/var/log/envoy/other.jsonl": "any   other",
+		"/srv/access.log":            "   access",
+	} {
+		is := writerOf(path, nodes)
+		if got := fmt.Sprintf("%s %s %s %s", is.Node.ID, is.Namespace, is.Pod, is.LogName); got != want {
+			t.Errorf("%s is of %q, want %q", path, got, want)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func TestSpansWaitForFiles(t *testing.T) {
 					c.Receive.Files.Paths = []string{"/var/log/envoy/*.log"}
 				}
 			})
-			in, err := r.p.fileInlet(&c.Receive, &c.Correlate.IDTags)
+			in, err := r.p.fileInlet(&c.Receive)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func TestBestFormCounts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
 				c := config.Default()
-				in, err := r.p.fileInlet(&c.Receive, &c.Correlate.IDTags)
+				in, err := r.p.fileInlet(&c.Receive)
 				if err != nil {
 					t.Fatal(err)
 				}

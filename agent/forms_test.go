@@ -52,7 +52,7 @@ func told(t *testing.T, forms string) (spans []string, p *Pipeline) {
 		time.Sleep(time.Until(time.Unix(0, frames[0].At)))
 		r := newRig(t, func(c *config.Config) { c.Receive.Files.Paths = []string{"/var/log/pods/*/envoy/*.log"} })
 		p = r.p
-		in, err := r.p.fileInlet(&config.Default().Receive, &config.Default().Correlate.IDTags)
+		in, err := r.p.fileInlet(&config.Default().Receive)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestNamelessLog(t *testing.T) {
 		late, coded := []time.Duration{time.Second, 8 * time.Second, 15 * time.Second}[i%3], i < 3
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, func(c *config.Config) { c.Receive.Files.Paths = []string{"/var/log/envoy/*.log"} })
-			in, err := r.p.fileInlet(&config.Default().Receive, &config.Default().Correlate.IDTags)
+			in, err := r.p.fileInlet(&config.Default().Receive)
 			if err != nil {
 				t.Fatal(err)
 			}

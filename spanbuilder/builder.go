@@ -53,7 +53,7 @@ type Builder struct {
 // New makes a builder.
 func New(o Options) *Builder {
 	o.RequestHeaders, o.ResponseHeaders = distinct(o.RequestHeaders), distinct(o.ResponseHeaders)
-	b := &Builder{opts: o, redact: map[string]bool{}, idTags: newIDTags(o.TraceTags, o.SpanTags), Starts: NewStarts(o.StartMemory)}
+	b := &Builder{opts: o, redact: map[string]bool{}, idTags: newIDTags(append(slices.Clone(o.TraceTags), TraceTag), append(slices.Clone(o.SpanTags), SpanTag)), Starts: NewStarts(o.StartMemory)}
 	b.methods.longest = min(maxMethodLen, o.MaxValue)
 	for _, name := range slices.Concat(o.RequestHeaders, o.ResponseHeaders) {
 		b.listBound += fieldBound + len(name)

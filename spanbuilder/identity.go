@@ -321,6 +321,12 @@ func (i *Identity) ClientID(e *wire.Entry, l *Logger, c *Claim) propagation.Span
 	return i.newSpan(roleClient, c.Trace, c.Own, e, l)
 }
 
+// TraceTag and SpanTag are the tags in which entries have those ids that were made of something else, whatever the names of Envoy's tags.
+const (
+	TraceTag = "alspan.trace_id"
+	SpanTag  = "alspan.span_id"
+)
+
 // idTags are the names of the custom tags with Envoy's own ids.
 type idTags struct {
 	trace, span []string

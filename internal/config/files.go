@@ -15,7 +15,7 @@ func (f *Files) declare() *node {
 				"them; those that are no access log are left out.",
 			checked("globs of absolute paths", glob)),
 		key("nodes", &f.Nodes, map[string]string{},
-			"The id of the Envoy node that writes a file, by glob. For files of pods it need not be given: their paths name the pod.",
+			"The id of the Envoy node that writes a file, by glob; of several the longest counts. For files of pods it need not be given: their paths name the pod.",
 			keyed("glob", glob), checked("node id", notEmpty)),
 		key("positions", &f.Positions, "",
 			"The file in which is saved how far each file was read, so that a restart goes on from there. Without one a restart goes on at the end.",
