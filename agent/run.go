@@ -83,6 +83,9 @@ func Start(c *config.Config, print printer, log *slog.Logger) (*Agent, error) {
 func (a *Agent) announce(printing bool) {
 	attrs := []slog.Attr{slog.String("version", version())}
 	attrs = append(append(attrs, a.receiver.attrs()...), a.admin.attrs()...)
+	if paths := a.started.Receive.Files.Paths; len(paths) > 0 {
+		attrs = append(attrs, slog.Any("files", paths))
+	}
 	to := a.started.Export.Endpoint
 	if printing {
 		to = "stdout"
