@@ -27,9 +27,6 @@ func (r *rig) logRecords(body []byte) {
 	r.p.others(ledger.Logs, body, netip.AddrFrom4([4]byte{10, 0, 0, 9}))
 }
 
-// recordedNode is the Envoy of the recordings.
-const recordedNode = "sidecar~10.0.0.7~web-7d4b9c6f5-x2x9z.shop~shop.svc.cluster.local"
-
 // lines gives JSON lines of the log.
 func (r *rig) lines(in *fileInlet, log string, texts [][]byte) {
 	b := &tail.Batch{Path: "/var/log/pods/shop_web-7d4b9c6f5-x2x9z_0f1e/istio-proxy/" + log, File: 7}
