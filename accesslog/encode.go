@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -19,6 +20,7 @@ type encoder struct {
 	fields *Fields
 	out    []byte
 	has    [numFields]bool
+	asTold [numFields]bool // by a name of the operator's
 	mark   Mark
 	node   []byte // that the values name
 	log    []byte
@@ -69,7 +71,7 @@ var (
 
 // reset makes e begin an entry.
 func (e *encoder) reset() {
-	e.out, e.has, e.mark, e.node, e.log = e.out[:0], [numFields]bool{}, 0, e.node[:0], e.log[:0]
+	e.out, e.has, e.asTold, e.mark, e.node, e.log = e.out[:0], [numFields]bool{}, [numFields]bool{}, 0, e.node[:0], e.log[:0]
 }
 
 // target tells what the value with that name is. Names are few, and what was found for them is kept.
@@ -89,7 +91,8 @@ func (e *encoder) target(name []byte) target {
 // absent tells whether a value says that there is none.
 func absent(v []byte) bool { return len(v) == 0 || len(v) == 1 && v[0] == '-' }
 
-// put takes a value. One that makes no sense where it is counts as absent; the first of two that are the same thing counts.
+// put takes a value. One that makes no sense where it is counts as absent. Of two that are the same thing that with a name of the
+// operator's counts, else the first.
 func (e *encoder) put(t target, v []byte) {
 	if t.field == isRequestHeader && t.name == "tracestate" && len(v) == 0 { // an empty one is evidence, too
 		e.member(entryRequest, requestHeaders, t.name, v)
@@ -109,10 +112,12 @@ func (e *encoder) put(t target, v []byte) {
 		e.member(entryCommon, commonTags, t.name, v)
 		return
 	}
-	if e.has[t.field] {
+	if e.has[t.field] && (!t.told || e.asTold[t.field]) {
 		return
 	}
-	e.has[t.field] = e.value(t.field, v)
+	if e.value(t.field, v) {
+		e.has[t.field], e.asTold[t.field] = true, t.told
+	}
 }
 
 // value writes the value of a field, false if it makes no sense.
@@ -223,32 +228,34 @@ func (e *encoder) time(num uint32, seconds int64, nanos int64) {
 	e.nested(entryCommon, num, wire.AppendUint(wire.AppendUint(e.begin(), 1, uint64(seconds)), 2, uint64(nanos)))
 }
 
-// startLayout is that of %START_TIME% with any fraction and any zone.
-const (
-	startLayout = "2006-01-02T15:04:05.999999999Z07:00"
-	zoneLayout  = "2006-01-02T15:04:05.999999999Z0700"
-)
+// The forms of %START_TIME%, and those that other formatters give it: with any fraction and any zone, which is UTC without one.
+var startLayouts = []string{"2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"}
 
 // start takes the time at which the request began: in the form of %START_TIME%, or as a number since 1970, in seconds or as many
 // milliseconds, microseconds or nanoseconds as make sense.
 func (e *encoder) start(v []byte) bool {
-	text := string(v)
-	at, err := time.Parse(startLayout, text)
-	if err != nil {
-		at, err = time.Parse(zoneLayout, text)
+	text := strings.ToUpper(string(v)) // of the letters T and Z
+	if date, clock, ok := strings.Cut(text, " "); ok {
+		text = date + "T" + clock
 	}
-	exact := fraction(v) >= 6
-	if err != nil {
-		if at, exact, err = epoch(text); err != nil {
-			return false
+	if !strings.Contains(text, "T") {
+		at, exact, err := epoch(text)
+		if err == nil {
+			e.startAt(at, exact)
+		}
+		return err == nil
+	}
+	for _, layout := range startLayouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			e.startAt(at, fraction(v) >= 6)
+			return true
 		}
 	}
-	e.startAt(at, exact)
-	return true
+	return false
 }
 
 func (e *encoder) startAt(at time.Time, exact bool) {
-	if !exact {
+	if e.mark &^= Coarse; !exact {
 		e.mark |= Coarse
 	}
 	e.time(commonStart, at.Unix(), int64(at.Nanosecond()))

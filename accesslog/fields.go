@@ -94,6 +94,7 @@ func plain(name string) string {
 type target struct {
 	field
 	name string
+	told bool // by the operator
 }
 
 // Fields tells what the values of JSON lines and log records are, by their names. It is shared by all who read such logs.
@@ -112,7 +113,7 @@ func parseField(name string) (target, error) {
 			if f != isCustomTag {
 				rest = strings.ToLower(rest)
 			}
-			return target{f, rest}, nil
+			return target{field: f, name: rest}, nil
 		}
 	}
 	if i := slices.Index(fieldNames[:], name); i >= 0 {
@@ -130,6 +131,7 @@ func NewFields(told map[string]string, traceTag, spanTag string) (*Fields, error
 		if err != nil {
 			return nil, fmt.Errorf("cannot use the field %q: %w", name, err)
 		}
+		t.told = true
 		f.told[name] = t
 	}
 	return f, nil
@@ -158,7 +160,7 @@ var builtIn = func() map[string]target {
 		known[name] = target{field: f}
 	}
 	for name, header := range knownHeaders {
-		known[name] = target{isRequestHeader, header}
+		known[name] = target{field: isRequestHeader, name: header}
 	}
 	return known
 }()

@@ -88,10 +88,7 @@ func (l *Lines) line(by Identifier, file uint64, in *Line, consume Consumer) {
 	l.marks = append(l.marks, l.mark)
 }
 
-var (
-	errTrailing = errors.New("there is something behind the object")
-	errDepth    = errors.New("objects are nested too deeply")
-)
+var errTrailing = errors.New("there is something behind the object")
 
 // by makes the entry that of who its values say. Lines of one file are nearly always of one Envoy.
 func (l *Lines) by(by Identifier, consume Consumer) {
@@ -135,7 +132,7 @@ func unescaped(id []byte) []byte {
 	return out
 }
 
-// maxDepth is how deep objects may be nested in a line.
+// maxDepth is how deep objects are looked into. What is deeper is no value of an entry.
 const maxDepth = 16
 
 // take takes one member of an object. Those of an object within it have its name and a dot before theirs.
@@ -144,9 +141,10 @@ func (l *Lines) take(in *jx.Decoder, name []byte) error {
 	defer func() { l.prefix = l.prefix[:at] }()
 	switch in.Next() {
 	case jx.Object:
-		if l.depth++; l.depth > maxDepth {
-			return errDepth
+		if l.depth == maxDepth {
+			return in.Skip()
 		}
+		l.depth++
 		l.prefix = append(append(l.prefix, name...), '.')
 		err := in.ObjBytes(l.member)
 		l.depth--

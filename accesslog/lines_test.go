@@ -174,6 +174,11 @@ func TestTimesOfLines(t *testing.T) {
 		{`1795334400123`, `1`, "start=1795334400123000000 coarse=true duration=1000000"},
 		{`1795334400123456`, `1`, "start=1795334400123456000 duration=1000000"},
 		{`1795334400123456789`, `1`, "start=1795334400123456789 duration=1000000"},
+		{`"2026-11-22t08:00:00.123z"`, `1`, "start=1795334400123000000 coarse=true duration=1000000"},
+		{`"2026-11-22T08:00:00.123456"`, `1`, "start=1795334400123456000 duration=1000000"},
+		{`"2026-11-22 08:00:00.123456+00:00"`, `1`, "start=1795334400123456000 duration=1000000"},
+		{`"2026-11-22 08:00:00,123"`, `1`, "start=1795334400123000000 coarse=true duration=1000000"},
+		{`"2026-11-22"`, `1`, "duration=1000000"},
 		{`"yesterday"`, `1`, "duration=1000000"},
 		{`null`, `-5`, ""},
 		{`"-"`, `"-"`, ""},
@@ -209,7 +214,9 @@ func TestOddLines(t *testing.T) {
 		{good + "}", 1, 0},
 		{good + "{}", 1, 0},
 		{`{"duration":1` + strings.Repeat(`,"a":{"b":1}`, 1000) + "}", 0, 0},
-		{strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200), 1, 0},
+		{strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200), 0, 1},
+		{`{"a":` + strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200) + "," + good[1:], 0, 0},
+		{`{"a":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "," + good[1:], 1, 0},
 		{"{\"path\":\"\xff\xfe\",\"duration\":1}", 0, 0},
 		{`"duration"`, 0, 1},
 	} {
@@ -223,14 +230,17 @@ func TestOddLines(t *testing.T) {
 
 // The operator's names come before those that are known, and may be of members within objects.
 func TestToldFields(t *testing.T) {
-	told := map[string]string{"rid": "request_id", "req.verb": "method", "time": "ignore", "tp": "request_header.TraceParent", "up": "response_header.X-Up",
+	told := map[string]string{"rid": "request_id", "begun": "start_time", "req.verb": "method", "time": "ignore", "tp": "request_header.TraceParent", "up": "response_header.X-Up",
 		"k8s": "tag.pod", "who": "node_id", "what": "log_name", "path": "original_path"}
 	said, malformed, other := entriesOf(t, told,
 		`{"start_time":"2026-11-22T08:00:00.123456Z","duration":12,"path":"/a","rid":"r","req":{"verb":"GET","path":"/no"},"tp":"x","up":"u","k8s":"p","who":"n","what":"w"}`,
-		`{"start_time":"2026-11-22T08:00:00.123456Z","duration":12,"request_path":"/b"}`)
+		`{"start_time":"2026-11-22T08:00:00.123456Z","duration":12,"request_path":"/b"}`,
+		// Those of the operator count, before and behind the others.
+		`{"request_id":"x","rid":"r","start_time":"2026-11-22T08:00:00.123Z","begun":"2026-11-22T08:00:00.123456Z","duration":12,"path":"/a","original_path":"/c"}`)
 	want := []string{
 		"start=1795334400123456000 duration=12000000 method=1 id=r original=/a tag.pod=p; request.traceparent=x; response.x-up=u; by=n/w",
-		"start=1795334400123456000 duration=12000000 path=/b"}
+		"start=1795334400123456000 duration=12000000 path=/b",
+		"start=1795334400123456000 duration=12000000 id=r original=/a"}
 	if fmt.Sprint(said) != fmt.Sprint(want) || malformed+other != 0 {
 		t.Errorf("%q", said)
 	}

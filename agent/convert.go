@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,12 +56,12 @@ func (v *conversion) run(ctx context.Context, name string) (err error) {
 		return err
 	}
 	log := newLog(v.err, c.Log.Format, levelOf(c.Log))
-	in, bar, closed, err := v.open(name)
+	in, bar, closed, err := v.open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer closed()
-	to, finish, err := v.target(log)
+	to, finish, err := v.target(name, log)
 	if err != nil {
 		return err
 	}
@@ -90,12 +91,18 @@ func (v *conversion) convert(ctx context.Context, p *Pipeline, c *config.Config,
 	f.node = v.node
 	sending, abort := context.WithCancel(context.Background())
 	defer abort()
+	// Who has interrupted waits neither for room nor for ever.
+	defer context.AfterFunc(ctx, func() {
+		f.stop.Store(true)
+		time.AfterFunc(c.Export.Drain/2, p.core.Refuse)
+		time.AfterFunc(c.Export.Drain, abort)
+	})()
 	parted := make(chan struct{})
 	var joining, senders sync.WaitGroup
 	senders.Go(func() { p.deliver(sending, c.Export.Senders) })
 	joining.Go(func() { p.join(parted) })
 	joining.Go(func() { p.govern(parted) })
-	lines.tooLong, err = tail.Lines(interruptible{ctx, in}, int(c.Receive.Files.MaxLine), func(b *tail.Batch) {
+	lines.tooLong, err = tail.Lines(in, int(c.Receive.Files.MaxLine), func(b *tail.Batch) {
 		b.Path = name
 		lines.read += int64(len(b.Lines))
 		f.take(b)
@@ -106,9 +113,6 @@ func (v *conversion) convert(ctx context.Context, p *Pipeline, c *config.Config,
 	close(parted)
 	joining.Wait()
 	p.core.Close()
-	if ctx.Err() != nil { // who has interrupted does not wait for ever
-		defer time.AfterFunc(c.Export.Drain, abort).Stop()
-	}
 	senders.Wait()
 	p.close()
 	lines.other = f.Other.Load()
@@ -119,7 +123,7 @@ func (v *conversion) convert(ctx context.Context, p *Pipeline, c *config.Config,
 type converted struct{ read, other, tooLong int64 }
 
 // open gives what is to be read, decompressed, and its size in bytes as it is read from the disk, -1 if that is not known.
-func (v *conversion) open(name string) (in io.Reader, bar *progressbar.ProgressBar, done func() error, err error) {
+func (v *conversion) open(ctx context.Context, name string) (in io.Reader, bar *progressbar.ProgressBar, done func() error, err error) {
 	raw, size, done := v.in, int64(-1), func() error { return nil }
 	if name != "-" {
 		f, err := os.Open(name)
@@ -138,7 +142,7 @@ func (v *conversion) open(name string) (in io.Reader, bar *progressbar.ProgressB
 		counted := progressbar.NewReader(raw, bar)
 		raw = &counted
 	}
-	buffered := bufio.NewReaderSize(raw, 64<<10)
+	buffered := bufio.NewReaderSize(&interruptible{ctx: ctx, from: raw}, 64<<10)
 	if head, _ := buffered.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
@@ -149,20 +153,26 @@ func (v *conversion) open(name string) (in io.Reader, bar *progressbar.ProgressB
 	return buffered, bar, done, nil
 }
 
-// target gives where spans go, nil for the upstream.
-func (v *conversion) target(log *slog.Logger) (to exporter, done func() error, err error) {
-	nothing := func() error { return nil }
+// target gives where spans go, nil for the upstream. Done writes what is left of them.
+func (v *conversion) target(input string, log *slog.Logger) (to exporter, done func() error, err error) {
 	switch v.output {
 	case "":
-		return nil, nothing, nil
+		return nil, func() error { return nil }, nil
 	case "-":
-		return export.NewJSON(v.out, log), nothing, nil
+		j := export.NewJSON(v.out, log)
+		return j, j.Close, nil
+	}
+	if is, err := os.Stat(v.output); err == nil && input != "-" {
+		if from, err := os.Stat(input); err == nil && os.SameFile(is, from) {
+			return nil, nil, fmt.Errorf("cannot write spans: %s is the file that is read", v.output)
+		}
 	}
 	f, err := os.Create(v.output)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot write spans: %w", err)
 	}
-	return export.NewJSON(f, log), f.Close, nil
+	j := export.NewJSON(f, log)
+	return j, func() error { return errors.Join(j.Close(), f.Close()) }, nil
 }
 
 // report says what became of the lines, and gives an error if spans were lost.
@@ -170,6 +180,21 @@ func (v *conversion) report(p *Pipeline, lines converted) error {
 	e, s := &p.Entries, &p.Spans
 	fmt.Fprintf(v.err, "%d lines: %d access-log entries, %d of them malformed; %d other lines, %d too long\n", lines.read+lines.tooLong, e.Received.Load(),
 		e.Dropped[ledger.EntryMalformed].Load(), lines.other, lines.tooLong)
+	var without []string
+	for i := range e.Dropped {
+		if n := e.Dropped[i].Load(); n > 0 && ledger.EntryDrop(i) != ledger.EntryMalformed {
+			without = append(without, fmt.Sprintf("%d %s", n, ledger.EntryDrop(i)))
+		}
+	}
+	if n := e.Duplicate.Load(); n > 0 {
+		without = append(without, fmt.Sprintf("%d duplicate", n))
+	}
+	if n := e.Taught.Load(); n > 0 {
+		without = append(without, fmt.Sprintf("%d start", n))
+	}
+	if len(without) > 0 {
+		fmt.Fprintf(v.err, "entries that make no span: %s\n", strings.Join(without, ", "))
+	}
 	fmt.Fprintf(v.err, "%d spans made: %d exported, %d dropped\n", s.Made.Load(), s.Exported.Load(), dropped(s.Dropped[:]))
 	for _, lost := range []ledger.SpanDrop{ledger.SpanRejected, ledger.SpanPartial, ledger.SpanRetryExhausted, ledger.SpanShutdown, ledger.SpanFull, ledger.SpanOversize} {
 		if n := s.Dropped[lost].Load(); n > 0 {
@@ -179,15 +204,39 @@ func (v *conversion) report(p *Pipeline, lines converted) error {
 	return nil
 }
 
-// interruptible is a reader that ends when ctx is over.
+// interruptible is a reader that ends when ctx is over, even while from has nothing to give, as a terminal or a pipe.
 type interruptible struct {
-	ctx context.Context
-	io.Reader
+	ctx  context.Context
+	from io.Reader
+	room []byte // belongs to the read that goes on
+	rest []byte
+	err  error // of from, once rest is read
 }
 
-func (r interruptible) Read(b []byte) (int, error) {
+func (r *interruptible) Read(b []byte) (int, error) {
 	if err := context.Cause(r.ctx); err != nil {
 		return 0, err
 	}
-	return r.Reader.Read(b)
+	if len(r.rest) == 0 && r.err == nil {
+		if r.room == nil {
+			r.room = make([]byte, 64<<10)
+		}
+		n, got := 0, make(chan error, 1)
+		go func() {
+			var err error
+			n, err = r.from.Read(r.room)
+			got <- err
+		}()
+		select {
+		case r.err = <-got:
+			r.rest = r.room[:n]
+		case <-r.ctx.Done():
+			return 0, context.Cause(r.ctx)
+		}
+	}
+	n := copy(b, r.rest)
+	if r.rest = r.rest[n:]; len(r.rest) > 0 {
+		return n, nil
+	}
+	return n, r.err
 }

@@ -44,7 +44,7 @@ func (r *Receive) declare() *node {
 		r.Files.declare(),
 		key("fields", &r.Fields, map[string]string{},
 			"What the values in JSON lines and log records are, by the names that they have there; members of an object within are `object.member`. The names that "+
-				"Contour, Envoy Gateway and Istio use, and those of the fields themselves, are known. `request_header.NAME`, "+
+				"Contour, Envoy Gateway and Istio use, and those of the fields themselves, are known; where a log has several, the one that is told here counts. `request_header.NAME`, "+
 				"`response_header.NAME` and `tag.NAME` are a header and a custom tag of that name.",
 			keyed("name in the log", notEmpty), checked("field, such as request_id", logField)),
 		section("tls", "TLS of all these listeners. Without a certificate they are plaintext.",

@@ -246,7 +246,7 @@ func (t *Tailer) pass() (more bool) {
 		if f.read || f.failed == t.looks || t.stopped() {
 			continue
 		}
-		if !t.turn(f) {
+		if !t.turns(f) {
 			f.failed = t.looks
 			continue
 		}
@@ -255,4 +255,18 @@ func (t *Tailer) pass() (more bool) {
 	t.snapshot()
 	t.saveSettled()
 	return more
+}
+
+// turns gives a file its turn. When other files must be closed for those that are to be read, it goes on until a line is
+// done: of a file that is closed before its next turn, the unfinished line is read again.
+func (t *Tailer) turns(f *file) bool {
+	for {
+		at := f.split.position()
+		if !t.turn(f) {
+			return false
+		}
+		if f.read || t.open.Len() < t.maxOpen || f.split.position() != at || t.stopped() {
+			return true
+		}
+	}
 }

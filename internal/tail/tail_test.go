@@ -3,6 +3,8 @@ package tail
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -264,4 +266,21 @@ func TestRunAndStop(t *testing.T) {
 	w.open()
 	w.round()
 	w.want()
+}
+
+// Lines that are longer than a portion come from more files than may be open, too.
+func TestLongLinesOfManyFiles(t *testing.T) {
+	w := newWorld(t, "*.log")
+	w.o.MaxLine = 4 * portion
+	w.open()
+	w.t.maxOpen = 2
+	var want []string
+	for i := range 5 {
+		text := strings.Repeat(strconv.Itoa(i), 3*portion)
+		w.append(fmt.Sprintf("%d.log", i), text+"\n")
+		want = append(want, text)
+	}
+	w.round()
+	slices.Sort(w.got)
+	w.want(want...)
 }
