@@ -266,7 +266,13 @@ func (t *Tailer) turns(f *file) bool {
 			return false
 		}
 		if f.read || t.open.Len() < t.maxOpen || f.split.position() != at || t.stopped() {
-			return true
+			break
 		}
 	}
+	// A long unfinished line is read again when there is more of it: many files would have much of them. What was rotated has
+	// no more to come.
+	if f.read && !f.rotated && f.split.held() > maxHeld && f.split.at-f.split.position().Offset <= 2*int64(f.split.physical()) {
+		f.split = newSplitter(t.o.MaxLine, f.split.position())
+	}
+	return true
 }

@@ -44,6 +44,7 @@ const (
 	portion  = 256 << 10 // of a file, until it is the next one's turn
 	maxOpen  = 512       // files that stay open although nothing is to be read
 	maxIdle  = 4 << 10   // bytes of unfinished lines that are kept of a closed file; more are read again
+	maxHeld  = 64 << 10  // bytes of unfinished lines that are kept of an open file, once it is read to its end
 	hold     = 50        // looks without growth until a file that was rotated is done
 	globEach = 5         // looks
 )

@@ -284,3 +284,42 @@ func TestLongLinesOfManyFiles(t *testing.T) {
 	slices.Sort(w.got)
 	w.want(want...)
 }
+
+// Unfinished lines are not kept for long, but for short ones, and yet are given whole.
+func TestLongUnfinishedLines(t *testing.T) {
+	w := newWorld(t, "*.log")
+	w.o.MaxLine = 2 * portion
+	w.open()
+	var want []string
+	for i := range 5 {
+		text := strings.Repeat(strconv.Itoa(i), portion)
+		w.append(fmt.Sprintf("%d.log", i), "first\n"+text)
+		want = append(want, text+".")
+	}
+	w.round()
+	w.want("first", "first", "first", "first", "first")
+	held := 0
+	for _, f := range w.t.order {
+		held += f.split.held()
+	}
+	if held > portion/2 {
+		t.Errorf("%d bytes are held", held)
+	}
+	w.round()
+	w.rename("1.log", "1.old")
+	for i, name := range []string{"0.log", "1.old", "2.log", "3.log"} {
+		w.append(name, []string{".\n", ".", ".\n", ".\n"}[i])
+	}
+	for range 10 { // until 1.old, too, has no more to come
+		w.round()
+	}
+	slices.Sort(w.got)
+	w.want(want[:4]...)
+	w.kill()
+	w.append("4.log", ".\n")
+	w.round()
+	w.want(want[4])
+	if w.t.Lost.Load() != 0 {
+		t.Errorf("%d bytes lost", w.t.Lost.Load())
+	}
+}
