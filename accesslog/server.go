@@ -1,5 +1,5 @@
-// Package accesslog takes Envoy's gRPC access-log streams (envoy/service/accesslog/v3/als.proto), OTLP log records and JSON lines, and gives
-// messages whose entries are borrowed views. A record or a line is encoded as the entry that a stream would have, so that all that
+// Package accesslog takes Envoy's gRPC access-log streams (envoy/service/accesslog/v3/als.proto), OTLP log records and JSON lines,
+// and gives messages whose entries are borrowed views. A record or a line is encoded as the entry that a stream would have, so that all that
 // follows knows one form only.
 //
 // A stream is never answered while it runs: Envoy ignores replies. Envoy keeps a stream open for ever, even past a

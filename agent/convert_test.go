@@ -103,7 +103,14 @@ func TestConvertInterrupted(t *testing.T) {
 	b.Always(fake.Reply{Code: codes.Unavailable})
 	for name, n := range map[string]int{"for the upstream": 1, "for room": 200_000} {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(300*time.Millisecond, cancel)
+		before := b.Stats().Requests
+		go func() {
+			defer cancel()
+			for end := time.Now().Add(20 * time.Second); b.Stats().Requests == before && time.Now().Before(end); {
+				time.Sleep(10 * time.Millisecond)
+			}
+			time.Sleep(200 * time.Millisecond)
+		}()
 		began := time.Now()
 		_, err := to(t, b, "  drain: 200ms\n").converted(ctx, t, logLines(n))
 		if err == nil || !strings.Contains(err.Error(), "were lost") {
