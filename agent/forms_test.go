@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,6 +158,7 @@ func TestNamelessLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			const n = 40
+			var mu sync.Mutex // timers have a goroutine each
 			for i := range n {
 				e, s := pair(i)
 				e.CommonProperties.StartTime = timestamppb.New(time.Now())
@@ -164,6 +166,8 @@ func TestNamelessLog(t *testing.T) {
 				s.EndTimeUnixNano = s.StartTimeUnixNano + 1e6
 				r.request(otlpMessage(t, s))
 				time.AfterFunc(late, func() {
+					mu.Lock()
+					defer mu.Unlock()
 					in.take(&tail.Batch{Path: "/var/log/envoy/edge.log", Lines: []tail.Line{{Bytes: lineOf(e, coded), Offset: int64(i)}}})
 				})
 				time.Sleep(700*time.Millisecond + 100*time.Microsecond)
