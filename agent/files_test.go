@@ -123,6 +123,7 @@ func TestEveryLineOnce(t *testing.T) {
 		switch rand.IntN(5) {
 		case 0:
 			time.Sleep(300 * time.Millisecond) // a file that is there for less is not seen
+			await(t, "what was written", func() bool { return len(backend.Spans()) >= log.n-1 })
 			log.rotate()
 		case 1:
 			a.Stop()
