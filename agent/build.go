@@ -112,7 +112,7 @@ const (
 
 func joinOptions(c *config.Config) spanbuilder.JoinOptions {
 	o := spanbuilder.JoinOptions{Wait: c.Correlate.Wait, SpanWait: c.Correlate.SpanWait}
-	if o.Files = len(c.Receive.Files.Paths) > 0; o.Files {
+	if len(c.Receive.Files.Paths) > 0 {
 		o.FileWait = c.Correlate.SpanWait + c.Receive.Files.Flush
 	}
 	switch c.Correlate.Unpaired {

@@ -35,28 +35,26 @@ type forms struct {
 	seen    atomic.Uint32 // bit n: Form n
 	several atomic.Int64  // since when there is more than one, in Unix nanoseconds; 0: there is one
 	als     atomic.Int64  // when ALS came, if it came first
-	known   atomic.Bool   // some form has come
 	coarse  atomic.Bool   // its entries tell their start in whole milliseconds
 	mute    atomic.Bool   // its entries do not tell the status code
-	late    atomic.Bool   // its entries come from files, which Envoy writes late
 }
 
 // use learns that the node's log comes in that form.
 func (f *forms) use(form Form) {
-	if !f.known.Swap(true) && form == FromALS {
+	before := f.seen.Or(1 << form)
+	if before == 0 && form == FromALS {
 		f.als.Store(time.Now().UnixNano())
 	}
-	if seen := f.seen.Or(1<<form) | 1<<form; bits.OnesCount32(seen) > 1 {
+	if bits.OnesCount32(before|1<<form) > 1 {
 		f.several.CompareAndSwap(0, time.Now().UnixNano())
-	}
-	if form == FromFile {
-		f.late.Store(true)
 	}
 }
 
-// writesFiles tells whether the entries of n may come from files.
+// writesFiles tells whether the entries of n may come from files, which Envoy writes late: some have, or files are followed and none have
+// come in any form.
 func (t *Table) writesFiles(n *Node) bool {
-	return n.late.Load() || t.o.Files && !n.known.Load()
+	seen := n.seen.Load()
+	return seen>>FromFile&1 != 0 || t.o.FileWait > 0 && seen == 0
 }
 
 // nodeKey gives what tells an Envoy from all others in whatever names it: its id, or for Istio's, which have an address in them, the pod
@@ -156,8 +154,8 @@ func (l *Logger) Before(e *wire.Entry) bool {
 // alsFlush is how long Envoy keeps entries before it sends them.
 const alsFlush = time.Second
 
-// Coarse learns from an entry of l what it leaves out.
-func (l *Logger) Coarse(e *wire.Entry) {
+// omits learns from an entry of l what it leaves out.
+func (l *Logger) omits(e *wire.Entry) {
 	if e.Coarse && !l.node.coarse.Load() {
 		l.node.coarse.Store(true)
 	}

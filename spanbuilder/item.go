@@ -139,7 +139,7 @@ func (d *derivation) requestKeys(e *wire.Entry, l *Logger) (request, seen uint64
 // Keys gives those of e. A record that is told apart by the context that was sent with it has none until its headers were
 // read, see Print.
 func (id *Identity) Keys(e *wire.Entry, l *Logger) (k Keys) {
-	l.Coarse(e)
+	l.omits(e)
 	k.Request, k.Seen = id.requestKeys(e, l)
 	k.Twin = id.twin(e, l)
 	if !byContext(e) {

@@ -23,8 +23,7 @@ const (
 type JoinOptions struct {
 	Wait     time.Duration // an entry for its span
 	SpanWait time.Duration // a span for its entry, and an attempt for its request
-	FileWait time.Duration // a span for its entry, where Envoy writes that to a file
-	Files    bool          // files are followed: an Envoy whose entries have not been seen yet may write them there
+	FileWait time.Duration // a span for its entry, where Envoy writes that to a file; 0: no files are followed
 	Unpaired Unpaired
 }
 
