@@ -283,7 +283,7 @@ func (s *inlet) accept(m *traces.Message) (o traces.Outcome) {
 	}
 	s.now = s.p.clock()
 	s.renew()
-	s.sentFrom(m.From)
+	s.sentFrom(&s.sender, m.From)
 	s.p.shares(m.Marks)
 	heads := 0
 	for m.NextScope() {

@@ -39,7 +39,7 @@ func (p *Pipeline) logs(body []byte, from netip.Addr) traces.Outcome {
 			return o
 		}
 	}
-	in.sentFrom(from)
+	in.sentFrom(&in.sender, from)
 	in.records.Entries(in.accept)
 	return traces.Outcome{}
 }
@@ -57,11 +57,4 @@ func (p *Pipeline) ignored() (of [ledger.NumSignals]bool) {
 	of[ledger.Metrics] = p.relay.drops()
 	of[ledger.Logs] = p.relay.drops() && p.recordInlets.New == nil
 	return of
-}
-
-// sentFrom takes the sender of a message.
-func (s *source) sentFrom(from netip.Addr) {
-	if from = from.Unmap(); s.sender.From != from {
-		s.sender = s.senders.Sender(from)
-	}
 }

@@ -14,10 +14,10 @@ func (s *source) sentBy(e *wire.Entry) {
 	s.tally.senders[by]++
 }
 
-// sentFrom takes the sender of a message.
-func (s *inlet) sentFrom(from netip.Addr) {
-	if from = from.Unmap(); s.sender.From != from {
-		s.sender = s.senders.Sender(from)
+// sentFrom makes s the sender of a message that came from that address.
+func (w *writer) sentFrom(s *spanbuilder.Sender, from netip.Addr) {
+	if from = from.Unmap(); s.From != from {
+		*s = w.senders.Sender(from)
 	}
 }
 
