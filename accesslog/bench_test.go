@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/alspan/alspan/internal/recordings"
+	"github.com/alspan/alspan/internal/tail"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -28,9 +29,9 @@ func BenchmarkForms(b *testing.B) {
 	}
 	b.Run("form=lines", func(b *testing.B) {
 		l, size := NewLines(fields), 0
-		var lines []Line
+		var lines []tail.Line
 		for i, text := range texts {
-			lines, size = append(lines, Line{text, uint64(i)}), size+len(text)
+			lines, size = append(lines, tail.Line{Bytes: text, Offset: int64(i)}), size+len(text)
 		}
 		b.SetBytes(int64(size / len(lines)))
 		b.ReportAllocs()

@@ -2,11 +2,14 @@ package accesslog
 
 import (
 	"bytes"
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/zeebo/xxh3"
+	"google.golang.org/grpc/codes"
 
 	"github.com/alspan/alspan/internal/wire"
 )
@@ -56,14 +59,18 @@ var addressFields = [numFields]uint32{isUpstreamHost: commonUpstreamHost, isDown
 
 // The values of enums, by what Envoy's operators print.
 var (
-	methods   = []string{"", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 	protocols = []string{"", "HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3"}
 	versions  = []string{"", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"}
 	logTypes  = []string{"NotSet", "TcpUpstreamConnected", "TcpPeriodic", "TcpConnectionEnd", "DownstreamStart", "DownstreamPeriodic", "DownstreamEnd",
 		"UpstreamPoolReady", "UpstreamPeriodic", "UpstreamEnd", "DownstreamTunnelSuccessfullyEstablished", "UdpTunnelUpstreamConnected",
 		"UdpPeriodic", "UdpSessionEnd", "TcpConnectionStart"}
-	grpcStatuses = []string{"OK", "CANCELED", "UNKNOWN", "INVALIDARGUMENT", "DEADLINEEXCEEDED", "NOTFOUND", "ALREADYEXISTS", "PERMISSIONDENIED",
-		"RESOURCEEXHAUSTED", "FAILEDPRECONDITION", "ABORTED", "OUTOFRANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATALOSS", "UNAUTHENTICATED"}
+	// Without case and underscores, which differ from one form of %GRPC_STATUS% to the other.
+	grpcStatuses = func() (list []string) {
+		for c := codes.OK; c <= codes.Unauthenticated; c++ {
+			list = append(list, strings.ToUpper(c.String()))
+		}
+		return list
+	}()
 )
 
 // reset makes e begin an entry.
@@ -132,7 +139,7 @@ func (e *encoder) value(f field, v []byte) bool {
 	case isDuration:
 		return e.length(v)
 	case isMethod:
-		i := slices.Index(methods, string(v))
+		i := slices.Index(wire.MethodNames[:], string(v))
 		if i < 0 {
 			e.member(entryRequest, requestHeaders, ":method", v)
 			return true
@@ -316,14 +323,8 @@ func (e *encoder) told() bool {
 
 // finish ends the entry: where it stands tells it from all others that say the same.
 func (e *encoder) finish(place []byte) {
-	var id [16]byte
-	h := xxh3.Hash128(place)
-	b := h.Bytes()
-	copy(id[:], b[:])
-	const hex = "0123456789abcdef"
-	var text [32]byte
-	for i, c := range id {
-		text[2*i], text[2*i+1] = hex[c>>4], hex[c&15]
-	}
+	id := xxh3.Hash128(place).Bytes()
+	var text [2 * len(id)]byte
+	hex.Encode(text[:], id[:])
 	e.text(entryCommon, commonStreamID, text[:])
 }

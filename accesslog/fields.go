@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/alspan/alspan/internal/propagation"
 )
 
 // field is what a value of a JSON line or of a log record is for an entry.
@@ -76,10 +78,7 @@ var furtherNames = map[string]field{
 // Names of headers under which a value is that request header, in the form that plain gives.
 var knownHeaders = func() map[string]string {
 	known := map[string]string{}
-	for _, name := range []string{"traceparent", "tracestate", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3",
-		"uber-trace-id", "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-sampling-priority", "x-datadog-tags", "x-datadog-origin",
-		"x-amzn-trace-id", "x-cloud-trace-context", "x-ot-span-context", "ot-tracer-traceid", "ot-tracer-spanid", "ot-tracer-sampled",
-		"grpc-trace-bin", "baggage", "content-type", "referer"} {
+	for _, name := range append(propagation.HeaderNames(), "baggage", "content-type", "referer") {
 		known[plain(name)] = name
 	}
 	return known

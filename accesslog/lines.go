@@ -9,14 +9,9 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"github.com/alspan/alspan/internal/tail"
 	"github.com/alspan/alspan/internal/wire"
 )
-
-// Line is one line of a log file: its text, and what tells it from a line with the same text, such as its place in the file.
-type Line struct {
-	Text  []byte
-	Place uint64
-}
 
 // Lines makes messages of JSON lines. It belongs to one goroutine.
 type Lines struct {
@@ -44,7 +39,7 @@ func NewLines(f *Fields) *Lines {
 
 // Messages gives consume the entries in lines of the file with that number, which by has logged unless a line says else. What is given
 // is valid during the call.
-func (l *Lines) Messages(by Identifier, file uint64, lines []Line, consume Consumer) {
+func (l *Lines) Messages(by Identifier, file uint64, lines []tail.Line, consume Consumer) {
 	l.entries, l.marks = l.entries[:0], l.marks[:0]
 	l.id = by
 	for i := range lines {
@@ -57,8 +52,8 @@ func (l *Lines) Messages(by Identifier, file uint64, lines []Line, consume Consu
 var broken = []byte{1<<3 | wire.Bytes, 1, 0xff}
 
 // line takes one line. A line that begins like JSON and is none is a malformed entry.
-func (l *Lines) line(by Identifier, file uint64, in *Line, consume Consumer) {
-	text := trimmed(in.Text)
+func (l *Lines) line(by Identifier, file uint64, in *tail.Line, consume Consumer) {
+	text := trimmed(in.Bytes)
 	if len(text) == 0 || text[0] != '{' {
 		l.Other++
 		return
@@ -81,7 +76,7 @@ func (l *Lines) line(by Identifier, file uint64, in *Line, consume Consumer) {
 	}
 	var place [16]byte
 	binary.LittleEndian.PutUint64(place[:], file)
-	binary.LittleEndian.PutUint64(place[8:], in.Place)
+	binary.LittleEndian.PutUint64(place[8:], uint64(in.Offset))
 	l.finish(place[:])
 	l.by(by, consume)
 	l.entries = wire.AppendBytes(l.entries, 1, l.out)
@@ -102,7 +97,7 @@ func (l *Lines) by(by Identifier, consume Consumer) {
 		return
 	}
 	l.give(consume)
-	by.Node.ID, by.LogName = append([]byte(nil), by.Node.ID...), append([]byte(nil), by.LogName...)
+	by.Node.ID, by.LogName = bytes.Clone(by.Node.ID), bytes.Clone(by.LogName)
 	l.id = by
 }
 

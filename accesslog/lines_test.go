@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alspan/alspan/internal/tail"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -16,9 +17,9 @@ func entriesOf(t *testing.T, told map[string]string, lines ...string) (said []st
 		t.Fatal(err)
 	}
 	l := NewLines(f)
-	var in []Line
+	var in []tail.Line
 	for i, text := range lines {
-		in = append(in, Line{[]byte(text), uint64(i)})
+		in = append(in, tail.Line{Bytes: []byte(text), Offset: int64(i)})
 	}
 	var e wire.Entry
 	l.Messages(Identifier{LogName: []byte("log"), Node: wire.Node{ID: []byte("node")}}, 1, in, func(m *Message) {
@@ -255,7 +256,7 @@ func TestSameLines(t *testing.T) {
 	l, ids := NewLines(f), map[string]bool{}
 	var e wire.Entry
 	for file := range uint64(2) {
-		l.Messages(Identifier{}, file, []Line{{[]byte("{" + base + "}"), 5}, {[]byte("{" + base + "}"), 6}}, func(m *Message) {
+		l.Messages(Identifier{}, file, []tail.Line{{Bytes: []byte("{" + base + "}"), Offset: 5}, {Bytes: []byte("{" + base + "}"), Offset: 6}}, func(m *Message) {
 			for m.Next(&e) == Good {
 				ids[string(e.Text(wire.StreamID))] = true
 			}
@@ -279,7 +280,7 @@ func FuzzLines(f *testing.F) {
 	l := NewLines(fields)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n := 0
-		l.Messages(Identifier{}, 1, []Line{{text, 1}, {[]byte("{" + base + "}"), 2}}, func(m *Message) {
+		l.Messages(Identifier{}, 1, []tail.Line{{Bytes: text, Offset: 1}, {Bytes: []byte("{" + base + "}"), Offset: 2}}, func(m *Message) {
 			var e wire.Entry
 			for {
 				switch m.Next(&e) {

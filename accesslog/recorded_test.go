@@ -8,6 +8,7 @@ import (
 
 	"github.com/alspan/alspan/internal/propagation"
 	"github.com/alspan/alspan/internal/recordings"
+	"github.com/alspan/alspan/internal/tail"
 	"github.com/alspan/alspan/internal/wire"
 )
 
@@ -105,9 +106,9 @@ func TestRecordedLines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var lines []Line
+		var lines []tail.Line
 		for i, text := range texts {
-			lines = append(lines, Line{Text: text, Place: uint64(i)})
+			lines = append(lines, tail.Line{Bytes: text, Offset: int64(i)})
 		}
 		l.Messages(Identifier{LogName: []byte(log)}, 7, lines, collect(t, func(log string, e *wire.Entry) {
 			k := knownOf(log, e)

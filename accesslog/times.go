@@ -58,7 +58,7 @@ func fraction(v []byte) (n int) {
 }
 
 func epoch(text string) (at time.Time, exact bool, err error) {
-	whole, part, _ := cut(text)
+	whole, part, _ := strings.Cut(text, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil {
 		return at, false, err
@@ -76,15 +76,6 @@ func epoch(text string) (at time.Time, exact bool, err error) {
 		return time.UnixMicro(n), true, nil
 	}
 	return time.Unix(0, n), true, nil
-}
-
-func cut(number string) (whole, part string, dot bool) {
-	for i := range len(number) {
-		if number[i] == '.' {
-			return number[:i], number[i+1:], true
-		}
-	}
-	return number, "", false
 }
 
 // length takes a duration: in milliseconds, or with a unit.

@@ -93,7 +93,6 @@ func (p *Pipeline) settled() time.Time {
 type fileInlet struct {
 	*source
 	lines *accesslog.Lines
-	room  []accesslog.Line
 	nodes map[string]string // by glob
 	node  string            // of all files
 	stop  atomic.Bool
@@ -126,11 +125,7 @@ func (f *fileInlet) take(b *tail.Batch) {
 			f.id.Node.ID = []byte(f.node)
 		}
 	}
-	f.room = f.room[:0]
-	for _, l := range b.Lines {
-		f.room = append(f.room, accesslog.Line{Text: l.Bytes, Place: uint64(l.Offset)})
-	}
-	f.lines.Messages(f.id, b.File, f.room, f.accept)
+	f.lines.Messages(f.id, b.File, b.Lines, f.accept)
 	f.Other.Add(int64(f.lines.Other))
 	f.lines.Other = 0
 }

@@ -9,14 +9,11 @@ import (
 
 // The HTTP attributes are those of OpenTelemetry's stable conventions for HTTP spans.
 
-// RequestMethod of envoy/config/core/v3/base.proto; a method that Envoy does not know is METHOD_UNSPECIFIED.
-var methodNames = [...]string{1: "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
-
 const otherMethod = "_OTHER"
 
 // originalMethod gives the method that http.request.method does not, if it was logged.
 func originalMethod(e *wire.Entry) ([]byte, bool) {
-	if e.Method > 0 && int(e.Method) < len(methodNames) {
+	if e.Method > 0 && int(e.Method) < len(wire.MethodNames) {
 		return nil, false
 	}
 	return e.Fields(wire.RequestHeaders).Get(":method")
@@ -24,15 +21,15 @@ func originalMethod(e *wire.Entry) ([]byte, bool) {
 
 // The attributes whose values are few are rendered ahead.
 var (
-	methodBlocks = func() (list [len(methodNames)]block) {
-		for i, name := range methodNames {
+	methodBlocks = func() (list [len(wire.MethodNames)]block) {
+		for i, name := range wire.MethodNames {
 			list[i] = newBlock("http.request.method", cmp.Or(name, otherMethod))
 		}
 		return list
 	}()
 	// Names of spans, as fields of a Span. An unknown method is "HTTP" there.
-	nameBlocks = func() (list [len(methodNames)]block) {
-		for i, name := range methodNames {
+	nameBlocks = func() (list [len(wire.MethodNames)]block) {
+		for i, name := range wire.MethodNames {
 			list[i].size = copy(list[i].bytes[:], wire.AppendBytes(nil, spanName, cmp.Or(name, "HTTP")))
 		}
 		return list

@@ -70,8 +70,8 @@ func (b *Builder) Measure(m *Measures, e *wire.Entry, l *Logger, service string)
 
 // methodLabel gives the request's method, one of few.
 func (r *request) methodLabel() string {
-	if i := r.e.Method; i > 0 && int(i) < len(methodNames) {
-		return methodNames[i]
+	if i := r.e.Method; i > 0 && int(i) < len(wire.MethodNames) {
+		return wire.MethodNames[i]
 	}
 	return otherMethod
 }

@@ -75,6 +75,16 @@ var headers = func() (list [maxKeyLength][]header) {
 	return list
 }()
 
+// HeaderNames gives the names of all headers of interest.
+func HeaderNames() (names []string) {
+	for _, list := range headers {
+		for _, h := range list {
+			names = append(names, h.name)
+		}
+	}
+	return names
+}
+
 const maxKeyLength = 64
 
 // IsKeyLength tells whether a header with a name of n bytes can be of interest: most logged headers need no second look.

@@ -21,6 +21,9 @@ const (
 	TCPConnectionStart   AccessLogType = 14
 )
 
+// MethodNames are the methods by their number in RequestMethod (envoy/config/core/v3/base.proto). One that Envoy does not know is 0.
+var MethodNames = [...]string{1: "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+
 // Place is where a value stands in the encoded entry. The zero value is an absent one.
 type Place struct{ from, to uint32 }
 
